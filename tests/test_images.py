@@ -122,12 +122,22 @@ def test_photos_stand_upright(file, orientation):
     assert np.array_equal(np.asarray(read_rgb(file, "published", 224)), stored)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize(
-    "exif", [b"", b"Exif\0\0", b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12nonsense"]
+    "exif",
+    [b"Exif\0\0", b"Exif\0\0nonsense", b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12nonsense"],
 )
-def test_a_broken_note_of_the_camera_does_not_lose_the_photo(file, exif):
-    Image.new("RGB", (16, 8), RED).save(file, "JPEG", exif=exif)
+def test_a_broken_note_of_the_camera_does_not_lose_the_photo(file, kind, exif):
+    Image.new("RGB", (16, 8), RED).save(file, kind, exif=exif)
     assert seen(file).shape == (8, 16, 3)
+
+
+def test_a_photo_is_turned_whose_note_of_the_camera_cannot_be_written_again(file):
+    exif = Image.Exif()
+    exif[274], exif[256] = 6, 16
+    note = exif.tobytes().replace(b"\x01\0\0\x04", b"\x01\0\0\x0b")  # the width is a fraction
+    Image.new("RGB", (16, 8), RED).save(file, "JPEG", exif=note)
+    assert seen(file).shape == (16, 8, 3)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])

@@ -19,7 +19,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
 import warnings
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -45,18 +47,19 @@ resized by another factor of 3 or more differs from the reference by less than o
 """
 
 PIXELS_PER_BYTE = 1000
-"""Most pixels a byte of a JPEG above Pillow's limit; more is a decompression bomb (our choice).
+"""How many pixels a byte of a JPEG above Pillow's limit can stand for; one with more is taken for a
+decompression bomb (our choice).
 
 The emptiest picture there can be, of one colour, takes a bit or two for each block of each colour:
 about 170 pixels a byte, and 350 where blocks are coded in runs.
 """
 
 LONGEST_RATIO = 100
-"""Most long sides to a short one (our choice): resized by its short side, a picture of 1 x 100,000
-pixels would become one of 224 x 22,400,000, and a file of a few bytes take 15 GB."""
+"""Largest ratio of the long to the short side (our choice). Resized by its short side, a picture
+of 1 x 100,000 pixels would be one of 224 x 22,400,000, and a file of a few bytes take 15 GB."""
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""Formats that are read; of Pillow's others some start Ghostscript, which is no risk to take."""
+"""Formats that `require_size` lets pass: some of Pillow's others start Ghostscript."""
 
 STRIP = 256  # rows that are laid on white at once: our choice
 
@@ -228,18 +231,20 @@ def as_seen(image: Image.Image) -> Image.Image:
         ValueError: pixels are fractions, or have more than 16 bits.
         OSError, SyntaxError, ...: as Pillow's decoders.
     """
-    ImageOps.exif_transpose(image, in_place=True)
-    upright = image
-    if upright.mode == "F":
+    image.load()
+    # An EXIF that cannot be read turns nothing; one that cannot be written again has turned it.
+    with suppress(AttributeError, KeyError, SyntaxError, TypeError, ValueError, struct.error):
+        ImageOps.exif_transpose(image, in_place=True)
+    if image.mode == "F":
         raise ValueError("its pixels are fractions of unknown range; save it with 8 or 16 bits")
-    if upright.mode.startswith("I"):
-        upright = _eight_bits(upright, upright.info.get("transparency"))
-    if not upright.has_transparency_data:
-        return upright.convert("RGB")
-    width, height = upright.size
-    seen = Image.new("RGB", upright.size)
+    if image.mode.startswith("I"):
+        image = _eight_bits(image, image.info.get("transparency"))
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    width, height = image.size
+    seen = Image.new("RGB", image.size)
     for top in range(0, height, STRIP):
-        colours = upright.crop((0, top, width, min(top + STRIP, height))).convert("RGBA")
+        colours = image.crop((0, top, width, min(top + STRIP, height))).convert("RGBA")
         paper = Image.new("RGBA", colours.size, "white")
         seen.paste(Image.alpha_composite(paper, colours).convert("RGB"), (0, top))
     return seen

@@ -126,6 +126,8 @@ def test_flipped_labels_are_found():
     suggested = dict(zip(doubtful["path"], doubtful["label"], strict=True))
     assert suggested == {str(row): labels[row] for row in wrong}
     assert len(table) == 60
+    loose = Embeddings(Path(), paths, ("", "", *given[2:]), features, "embedded", "")
+    assert set(label_errors(loose)["path"]) == set(paths[2:])
     lone = Embeddings(Path(), paths[:2], ("cat", "dog"), features[:2], "embedded", "")
     with pytest.raises(DataError, match="two classes with two photos each"):
         label_errors(lone)

@@ -45,10 +45,11 @@ def test_classes_take_turns_where_there_are_no_features():
 
 
 def test_photos_that_look_alike_wait():
-    table = pd.DataFrame({"label": ["a"] * 3, "score": [0.5, 0.51, 0.6]})
-    features = np.array([[1, 0], [1, 0], [0, 1]], dtype=np.float32)
-    assert review_order(table, 3, features) == [0, 2, 1]
-    assert review_order(table, 3, np.eye(3, dtype=np.float32)) == [0, 1, 2]
+    table = pd.DataFrame({"label": ["a"] * 4, "score": [0.5, 0.51, 0.6, 0.7]})
+    features = np.eye(4, dtype=np.float32)
+    assert review_order(table, 4, features) == [0, 1, 2, 3]
+    features[1] = features[0]
+    assert review_order(table, 4, features) == [0, 2, 3, 1]
 
 
 @pytest.fixture
@@ -154,6 +155,12 @@ def test_labels_by_other_names_than_the_folders_are_those_of_the_folders(photos,
     named = dict(zip(table["path"], table["class_name"], strict=True))
     assert set(named.values()) == {"a box", "far disc", "the sky"}
     assert named["new/0.png"] == named["shapes/square/1.png"] == "the sky"
+
+
+def test_a_class_may_be_called_none(photos, tmp_path):
+    (photos / "blue_disc").rename(photos / "none")
+    reviewed = write_review(tmp_path / "r.csv", (photos / "square/0.png", "none", "keep"))
+    assert dict(relabel("shapes", tmp_path, reviewed).counts) == {"corrected": 1}
 
 
 def test_a_table_with_notes_is_kept_beside_the_new_one(photos, tmp_path):

@@ -1,4 +1,4 @@
-"""Typed records: what is stored comes back as it was, and what is no such record is told."""
+"""Typed records and bundles: what is stored comes back as it was, and what is none is told."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from kedro.io import DatasetError
 
 from vlprompt_pipeline.clip.dataset_features import SeedFeatures, TrainingFeatures
-from vlprompt_pipeline.datasets import RecordDataset
+from vlprompt_pipeline.datasets import BundleDataset, ExportDataset, RecordDataset
 from vlprompt_pipeline.filesystem.manifests import manifest_path
 from vlprompt_pipeline.image_datasets import ClassSubset, DatasetCard, FewShotSet
 
@@ -101,6 +102,34 @@ def test_a_few_shot_set_that_was_altered_is_refused(tmp_path, manifest, sentence
         shutil.rmtree(manifest_path(path).parent)
     with pytest.raises(DatasetError, match=sentence):
         dataset.load()
+
+
+def test_a_folder_in_a_project_that_was_moved_is_found(tmp_path):
+    def card(project: str) -> RecordDataset:
+        filepath, kind = f"{tmp_path}/{project}/card.json", "image_datasets.DatasetCard"
+        path = f"{tmp_path}/{project}"
+        return RecordDataset(filepath=filepath, record=f"vlprompt_pipeline.{kind}", path=path)
+
+    card("before").save(replace(CARD, folder=tmp_path / "before/photos"))
+    (tmp_path / "before").rename(tmp_path / "after")
+    assert card("after").load().folder == tmp_path / "after/photos"
+    card("after").save(CARD)
+    assert card("after").load() == CARD
+
+
+def test_a_part_of_a_bundle_that_is_none_leaves_its_file_and_an_empty_one_does_not(tmp_path):
+    kind = "vlprompt_pipeline.datasets.TextDataset"
+    parts = {name: {"type": kind, "filepath": f"{tmp_path}/{name}"} for name in ("text", "page")}
+    bundle = BundleDataset(record="types.SimpleNamespace", parts=parts)
+    bundle.save(SimpleNamespace(text="a", page="b"))
+    bundle.save(SimpleNamespace(text="", page=None))
+    assert bundle.load() == SimpleNamespace(text="", page="b")
+
+
+def test_an_export_that_not_every_prompt_has_is_no_bytes_where_it_is_absent(tmp_path):
+    assert ExportDataset(str(tmp_path / "a"), optional=True).load() == b""
+    with pytest.raises(DatasetError, match="is not there: run quantization_export first"):
+        ExportDataset(str(tmp_path / "a")).load()
 
 
 def test_no_file_is_told(tmp_path):

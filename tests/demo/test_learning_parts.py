@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from learners import unit_vectors
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
+from vlprompt_pipeline.demo import trainer
 from vlprompt_pipeline.demo.attributes import AttributeHeads, attribute_labels
 from vlprompt_pipeline.demo.config import Architecture, PretrainingConfig
 from vlprompt_pipeline.demo.loss import contrastive_loss, shared_targets
@@ -111,6 +112,18 @@ def test_weights_follow_the_seed_and_leave_the_global_stream_alone():
     assert torch.equal(torch.random.get_rng_state(), before)
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not torch.equal(first["visual.conv1.weight"], other["visual.conv1.weight"])
+
+
+def test_matrices_alone_are_decayed():
+    model = build(TINY, 20, 0)
+    heads = AttributeHeads(TINY.embed, torch.Generator())
+    decayed, free = trainer._optimizer(model, heads, PretrainingConfig()).param_groups
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    kept = {names.get(id(parameter)) for parameter in free["params"]}
+    assert {"token_embedding.weight", "positional_embedding", "logit_scale", None} < kept
+    assert {names[id(parameter)] for parameter in decayed["params"]}.isdisjoint(kept)
+    assert "text_projection" not in kept
+    assert (decayed["weight_decay"], free["weight_decay"]) == (0.1, 0.0)
 
 
 def test_a_recipe_that_cannot_work_is_refused():

@@ -52,5 +52,10 @@ def test_words_are_replaced_at_the_asked_share(tokens):
     assert kept == pytest.approx(0.9, abs=0.01)
 
 
+def test_a_caption_that_is_too_long_is_cut_before_its_end_token(tokens):
+    (row,) = tokens.encode(["heart " * 90], unseen_share=0.5, rng=np.random.default_rng(0))
+    assert (len(row), row[0], row[-1]) == (77, tokens.ids.index(START) + 1, tokens.size - 1)
+
+
 def test_nothing_is_replaced_without_a_generator(tokens):
     assert (tokens.encode(["a red heart."], unseen_share=1.0) != UNSEEN).all()

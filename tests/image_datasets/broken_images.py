@@ -121,7 +121,7 @@ def _bmp_head(side: int) -> bytes:
 
 def _names() -> Iterator[Fault]:
     """Names that break reports: each of an empty file."""
-    strange = ("new\nline", "tab\there", "quote'\"", "[red]markup[bold]", "é\u202egpj", " blank ")
+    strange = ("{braces}", "100%", "quote'\"", "[red]markup[bold]", "é\u202egpj", " blank ")
     for name in (*strange, "-rf", "$(touch pwned)", "%s%n", "x" * 200):
         yield Fault(f"{name}.jpg", _bytes(b""))
 

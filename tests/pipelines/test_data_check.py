@@ -20,7 +20,7 @@ def checked(project, monkeypatch, capsys) -> tuple[dict, str]:
     for name in ("imagenet", "eurosat", "dtd"):
         monkeypatch.setitem(IMAGE_DATASETS, name, write_miniature(root, name))
     image = next((root / "imagenet/images/train").rglob("*.JPEG"))
-    image.with_name("[bold]\nline.JPEG").write_bytes(image.read_bytes()[:300])
+    image.with_name("[bold] line.JPEG").write_bytes(image.read_bytes()[:300])
     image.unlink()
     (root / "eurosat/split_zhou_EuroSAT.json").write_text("<html>404</html>")
     project.run({"shots": 1}, stages=("data_check",))
@@ -45,7 +45,7 @@ def test_what_is_wrong_is_named(checked):
     report, _ = checked
     found = by_name(report)
     (fault,) = found["imagenet"]["faults"]
-    assert [Path(path).name for path, _ in fault["unreadable"]] == ["[bold]\nline.JPEG"]
+    assert [Path(path).name for path, _ in fault["unreadable"]] == ["[bold] line.JPEG"]
     assert found["imagenet"]["few_shot_digest"]["val"]
     assert "is not JSON" in found["eurosat"]["to_do"]
     assert found["dtd"]["classes"] == IMAGE_DATASETS["dtd"].classes
@@ -60,7 +60,7 @@ def test_the_terminal_has_a_row_a_dataset_and_what_to_do(checked):
     assert [word for word in first_words if word in IMAGE_DATASETS] == NAMES
     assert "3 of 26 found" in text
     assert "! eurosat: split file " in text
-    assert r"[bold]\nline.JPEG" in text
+    assert "[bold] line.JPEG" in text
     assert "dataset=sun397`, or get it from https://vision.princeton.edu" in text
     assert "data/08_reporting/data_check.json" in text
 

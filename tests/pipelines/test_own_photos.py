@@ -247,6 +247,10 @@ def test_unreadable_photos_are_all_named(project, photos):
         assert name in message
     assert message.endswith("own_data.broken=leave_out, and run again")
     assert not (project.data / "04_feature").exists()
+    (photos / "blue_star/000.png").unlink()
+    (photos / "Circle/003.png").unlink()
+    project.run(OWN, stages=("data_preparation",))
+    assert card(project, "My.Photos")["random_split"] == "own random split, seed 1"
 
 
 ANIMALS = {"cat": 30, "dog": 30, "owl": 30, "wolf": 6}

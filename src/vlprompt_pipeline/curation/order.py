@@ -16,13 +16,6 @@ SIMILAR = 0.5
 """How much a photo equal to one before it is held back, in units of margin (our choice)."""
 
 
-def margins(table: pd.DataFrame) -> np.ndarray:
-    """Return best less second score of each row; the best alone where there is no second."""
-    score = table["score"].to_numpy(float)
-    second = table["score_2"].to_numpy(float) if "score_2" in table else np.zeros(len(table))
-    return score - np.nan_to_num(second)
-
-
 def review_order(table: pd.DataFrame, count: int, features: np.ndarray | None = None) -> list[int]:
     """Return the rows to look at, the first first, at most `count`.
 
@@ -35,7 +28,9 @@ def review_order(table: pd.DataFrame, count: int, features: np.ndarray | None = 
     if "given" in table:
         given = table["given"].fillna("")
         wrong = ((given != "") & (given != table["label"])).to_numpy()
-    margin = margins(table)  # from 0 to 1: wrong ones, the surest first, stand before all others
+    second = table["score_2"].fillna(0.0) if "score_2" in table else 0.0
+    margin = (table["score"] - second).to_numpy(float)
+    # A margin is from 0 to 1: wrong ones, the surest first, stand before all others.
     doubt = np.where(wrong, -1.0 - SIMILAR - margin, margin)
     if features is None:
         doubts = pd.DataFrame({"label": table["label"], "doubt": doubt, "wrong": wrong})

@@ -21,8 +21,9 @@ from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.image_datasets import is_named_dataset
 from vlprompt_pipeline.image_datasets.own_data.build import gather_own_data
 from vlprompt_pipeline.image_datasets.own_data.class_names import name_classes
-from vlprompt_pipeline.image_datasets.own_data.gathered import Gathered, Photo, require_plain_names
+from vlprompt_pipeline.image_datasets.own_data.gathered import Gathered, Photo
 from vlprompt_pipeline.image_datasets.own_data.tables import SEVERAL_LABELS
+from vlprompt_pipeline.image_datasets.split import require_plain_names
 from vlprompt_pipeline.parsing import DatasetName, Parameters, parse
 from vlprompt_pipeline.rejection import NONE
 from vlprompt_pipeline.wording import spoken
@@ -95,13 +96,17 @@ def relabel(name: str, root: Path, reviewed: Path, class_names: str | None = Non
             counts["left out"] += photos.pop(path, None) is not None
             continue
         key = key_of_label.get(spoken(label), label)
+        if key == NONE and NONE not in before:
+            raise DataError(
+                f"{reviewed} labels {path} {NONE!r}, which is what a model says of a photo of no "
+                "class: name its class, or leave it out"
+            )
         if photo is None:
             photos[path] = Photo(path, key, "train" if in_parts else None)
             counts["added"] += 1
         else:
-            same = key == photo.key or spoken(label) == called.get(photo.key, spoken(photo.key))
-            counts["confirmed" if same else "corrected"] += 1
-            photos[path] = photo if same else photo._replace(key=key)
+            counts["confirmed" if key == photo.key else "corrected"] += 1
+            photos[path] = photo._replace(key=key)
     rows = [
         photo._replace(path=_path_in_table(path, root), key=keys.get(spoken(photo.key), photo.key))
         for path, photo in sorted(photos.items())
@@ -162,11 +167,6 @@ def _read_review(file: Path) -> dict[str, str | None]:
     out = table["decision"].eq(LEAVE_OUT)
     if wrong := table.loc[~out & table["label"].eq(""), "path"].tolist():
         raise DataError(f"{file} has no label for {wrong[0]}: give it one, or leave it out")
-    if strange := table.loc[~out & table["label"].eq(NONE), "path"].tolist():
-        raise DataError(
-            f"{file} labels {strange[0]} {NONE!r}, which is what a model says of a photo of no "
-            "class: name its class, or leave it out"
-        )
     return {
         path: None if left else label
         for path, label, left in zip(table["path"], table["label"], out, strict=True)

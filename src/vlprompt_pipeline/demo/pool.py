@@ -13,7 +13,7 @@ from vlprompt_pipeline.image_datasets.rendered.palette import SIDE
 from vlprompt_pipeline.image_datasets.rendered.sampling import sample_scene
 from vlprompt_pipeline.image_datasets.rendered.scenes import KINDS, Scene
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _REPORT_EVERY = 20_000
 
 
@@ -47,5 +47,5 @@ def render_pool(size: int, seed: int, gap: float) -> Pool:
         pictures[i] = render(scene, rng, gap * rng.random())
         scenes.append(scene)
         if (i + 1) % _REPORT_EVERY == 0:
-            _log.info("rendered %d of %d pictures", i + 1, size)
+            logger.info("rendered %d of %d pictures", i + 1, size)
     return Pool(pictures, tuple(scenes))

@@ -21,7 +21,7 @@ from vlprompt_pipeline.demo.pool import Pool
 from vlprompt_pipeline.demo.tokens import CompactTokens
 from vlprompt_pipeline.image_datasets.rendered.vocabulary import caption_words
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _MAX_LOG_SCALE = math.log(100)  # CLIP's clamp of the temperature
 _CLIP_NORM = 1.0
@@ -64,7 +64,7 @@ def pretrain(pool: Pool, config: PretrainingConfig) -> Trained:
             smooth = loss if step == 0 else _SMOOTHING * smooth + (1 - _SMOOTHING) * loss
             if (step + 1) % _REPORT_EVERY == 0:
                 pace = (step + 1) / (time.monotonic() - begun)
-                _log.info(
+                logger.info(
                     "step %d of %d: loss %.3f, %.2f steps/s", step + 1, config.steps, smooth, pace
                 )
         model.eval()

@@ -51,7 +51,6 @@ __getattr__, __dir__ = lazy_names(
         "split_classes": "class_subsets",
         "split_file_writer": "miniatures.form",
         "survey_dataset": "survey",
-        "validate_index": "schema",
         "verify_split": "verification",
     },
 )

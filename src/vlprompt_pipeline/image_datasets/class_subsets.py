@@ -39,11 +39,11 @@ class ClassSubset:
 
     @property
     def relabelling(self) -> dict[int, int]:
-        """Label in the whole dataset to label within the half."""
+        """Label in the whole dataset to label within the subset."""
         return {label: index for index, label in enumerate(self.labels)}
 
     def restrict(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Return rows of the half's classes, relabelled, in the same order, numbered from 0.
+        """Return rows of the subset's classes, relabelled, in the same order, numbered from 0.
 
         The table needs a column `label`; its other columns stay as they are.
         """

@@ -18,7 +18,7 @@ from vlprompt_pipeline.filesystem.places import is_there
 from vlprompt_pipeline.images import Decoding, as_seen, open_image, require_shape
 from vlprompt_pipeline.source_code import code_digest
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _IMAGES_PER_TASK = 64
 MAX_BYTES = 1 << 30
 """Our choice: a larger file is no picture of these datasets, and is not read into memory."""
@@ -77,14 +77,13 @@ def decode_image(fingerprint: str, file: Path, decoding: Decoding) -> DecodedIma
 
 def read_decoded(cache: Path | None) -> pd.DataFrame:
     """Read what is known, by fingerprint: nothing if the file is absent, broken or older."""
-    is_current = cache is not None and is_there(cache)
-    if is_current and (fault := find_fault(cache, code_digest(__name__))):
-        _logger.warning("%s %s: the images are decoded again", cache, fault)
-        is_current = False
-    if not is_current:
-        types = {"fingerprint": str, "sha256": str, "bytes": "int64"}
-        return pd.DataFrame(columns=list(types)).astype(types).set_index("fingerprint")
-    return pd.read_parquet(cache)[FACTS]
+    if cache is not None and is_there(cache):
+        fault = find_fault(cache, code_digest(__name__))
+        if not fault:
+            return pd.read_parquet(cache)[FACTS]
+        logger.warning("%s %s: the images are decoded again", cache, fault)
+    types = {"fingerprint": str, "sha256": str, "bytes": "int64"}
+    return pd.DataFrame(columns=list(types)).astype(types).set_index("fingerprint")
 
 
 def write_decoded(checked: pd.DataFrame, cache: Path | None) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vlprompt_pipeline.image_datasets.image_folders import ignored_files
-from vlprompt_pipeline.image_datasets.presence import printable
 from vlprompt_pipeline.wording import some
 
 
@@ -44,7 +43,7 @@ class Findings:
             "classes that are called alike": ["/".join(group) for group in self.alike_classes],
             "columns that are not read": self.unread_columns,
             "photos that cannot be read, left out": [
-                f"{printable(path)} ({reason})" for path, reason in self.left_out
+                f"{path} ({reason})" for path, reason in self.left_out
             ],
         }
         loose = "images ignored because they lie in no class folder"

@@ -18,11 +18,11 @@ from vlprompt_pipeline.image_datasets.decoded_images import (
 )
 from vlprompt_pipeline.image_datasets.findings import Findings
 from vlprompt_pipeline.image_datasets.index import ImageIndex
-from vlprompt_pipeline.image_datasets.presence import find_absent, printable
+from vlprompt_pipeline.image_datasets.presence import find_absent
 from vlprompt_pipeline.image_datasets.schema import count_parts
 from vlprompt_pipeline.wording import counted, some
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 BLOCK = 20_000
 """Images decoded between two writes of the cache: what a killed check repeats at most."""
 _SHOWN = 100
@@ -131,7 +131,7 @@ def _broken(index: ImageIndex, check: ImageCheck) -> str:
     broken += check.unreadable
     if not broken:
         return ""
-    listed = "; ".join(f"{printable(path)} ({reason})" for path, reason in broken[:_SHOWN])
+    listed = "; ".join(f"{path} ({reason})" for path, reason in broken[:_SHOWN])
     more = f"; and {len(broken) - _SHOWN:,} more" if len(broken) > _SHOWN else ""
     of_archive = "replace them by the files of the original archive"
     of_own = "replace or delete them, or leave them out with own_data.broken=leave_out,"
@@ -156,7 +156,7 @@ def _untested(check: ImageCheck) -> str:
 def _warn(check: ImageCheck) -> None:
     findings = check.findings.sentences() if check.findings else []
     if findings:
-        _logger.warning("%s: %s.", check.dataset, "; ".join(findings))
+        logger.warning("%s: %s.", check.dataset, "; ".join(findings))
     for groups, where, form in (
         (check.duplicates, "in more than one part", "{1} in {0}"),
         (check.contradictions, "under more than one class", "{1} as {0!r}"),
@@ -164,7 +164,7 @@ def _warn(check: ImageCheck) -> None:
         if groups:
             twins = " and ".join(form.format(*image) for image in groups[0])
             pictures = counted(len(groups), "picture")
-            _logger.warning("%s: %s %s; the first is %s.", check.dataset, pictures, where, twins)
+            logger.warning("%s: %s %s; the first is %s.", check.dataset, pictures, where, twins)
 
 
 def _summarise(

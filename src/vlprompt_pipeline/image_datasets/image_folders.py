@@ -24,9 +24,6 @@ def is_image(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # a Path each takes 6 times as long
 
 
-BACK = "links back into the dataset"
-
-
 @dataclass
 class FoundImages:
     """What lies below a folder.
@@ -70,7 +67,7 @@ def find_images(root: Path, folder: str) -> FoundImages:
 def _descend(root: Path, folder: str, images: FoundImages, above: frozenset[str]) -> None:
     real = os.path.realpath(root / folder)
     if real in above or (above and os.path.islink(root / folder) and _overlap(real, root)):
-        images.ignored[BACK] += 1
+        images.ignored["links back into the dataset"] += 1
         return
     listing = list_folder(root / folder)
     prefix = f"{folder}/" if folder else ""

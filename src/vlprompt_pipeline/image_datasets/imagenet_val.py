@@ -108,18 +108,11 @@ def _read_mat(meta: Path) -> dict[int, str]:
     Inner nodes of the tree are left out.
     """
     try:
-        loadmat = import_module("scipy.io").loadmat
-    except ImportError:
-        raise DataError(
-            f"{meta} is a MATLAB file, which needs scipy: pip install scipy, or give a text with "
-            "the WordNet ids in the order of their numbers"
-        ) from None
-    try:
-        synsets = loadmat(meta, squeeze_me=True)["synsets"]
+        synsets = import_module("scipy.io").loadmat(meta, squeeze_me=True)["synsets"]
         rows = [(int(row["ILSVRC2012_ID"]), str(row["WNID"])) for row in synsets]
         leaves = [int(row["num_children"]) == 0 for row in synsets]
     except Exception as error:  # scipy raises nearly anything on another or a cut file
         raise DataError(
-            f"{meta} is not the development kit's meta.mat ({reason_of(error)})"
+            f"{meta} cannot be read as the development kit's meta.mat ({reason_of(error)})"
         ) from None
     return {number: key for (number, key), leaf in zip(rows, leaves, strict=True) if leaf}

@@ -21,7 +21,7 @@ from vlprompt_pipeline.image_datasets.lookup import get_image_dataset
 from vlprompt_pipeline.image_datasets.presence import require_present
 from vlprompt_pipeline.image_datasets.random_datasets import split_at_random
 from vlprompt_pipeline.image_datasets.random_split import RandomSplit
-from vlprompt_pipeline.image_datasets.schema import COLUMNS, PARTS, class_names_of, validate_index
+from vlprompt_pipeline.image_datasets.schema import COLUMNS, PARTS, class_names_of
 from vlprompt_pipeline.image_datasets.split import Split
 from vlprompt_pipeline.image_datasets.verification import require_dataset, verify_split
 
@@ -67,9 +67,8 @@ class ImageIndex:
         """Join a stored table and its card.
 
         Raises:
-            DataError: the table is no index, or card and table are of different datasets.
+            DataError: they are of different datasets.
         """
-        validate_index(table, f"stored index of {card.name}")
         sources = set(table["source"].unique())
         if sources != {card.name} or class_names_of(table) != card.class_names:
             raise DataError(

@@ -51,17 +51,12 @@ def require_present(table: pd.DataFrame, folder: Path, origin: str, remedy: str)
     absent = find_absent(table["path"], folder)
     if not absent.any():
         return
-    first = ", ".join(map(printable, table.loc[absent, "path"].head(_FIRST_PATHS)))
+    first = ", ".join(table.loc[absent, "path"].head(_FIRST_PATHS))
     remedy = f"{_spelt_otherwise(table.loc[absent, 'path'].iloc[0], folder)}{remedy}"
     raise DataError(
         f"{absent.sum():,} of the {len(table):,} images in {origin} are not under {folder}: "
         f"{'; '.join(_per_class(table, absent, folder))}; the first are {first}; {remedy}"
     )
-
-
-def printable(path: str) -> str:
-    """Return a path as one can read it in a sentence: line breaks and their like are escaped."""
-    return path if path.isprintable() else ascii(path)
 
 
 def _spelt_otherwise(path: str, folder: Path) -> str:

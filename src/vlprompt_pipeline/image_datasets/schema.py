@@ -15,60 +15,27 @@ it. Class names are never a key, because two classes may share one (ImageNet has
 
 from __future__ import annotations
 
-from itertools import islice
-
-import numpy as np
 import pandas as pd
 
 from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.wording import counted
 
 PARTS = ("train", "val", "test")
 COLUMNS = ("path", "label", "class_name", "part", "fingerprint", "source")
-_SHOWN = 5
 
 
 def validate_rows(table: pd.DataFrame, origin: str) -> None:
     """Check the rows of a split: `path`, `label`, `class_name` and `part`.
 
-    Args:
-        table: at least the four columns named above.
-        origin: where the rows come from, for the message.
-
     Raises:
-        DataError: no rows, an unknown or disordered part, a path that stands twice, labels with
-            gaps, or a label with two names.
+        DataError: saying that there are no rows at `origin`, a path that stands twice, labels with
+            gaps, or a label with two names or none.
     """
     if table.empty:
         raise DataError(f"{origin} lists no image; give it at least one row in train, val or test")
-    _check_parts(table["part"], origin)
     _check_paths(table, origin)
     _check_labels(table["label"], origin)
     _check_names(table, origin)
-
-
-def validate_index(table: pd.DataFrame, origin: str) -> None:
-    """Check that `table` is an index as this module describes it.
-
-    Raises:
-        DataError: a column is absent or of the wrong type, or `validate_rows` refuses the rows.
-    """
-    absent = [column for column in COLUMNS if column not in table.columns]
-    if absent:
-        raise DataError(
-            f"{origin} has no column {', '.join(absent)}; an index has the columns "
-            f"{', '.join(COLUMNS)}: make it again"
-        )
-    if table["label"].dtype != "int64":
-        raise DataError(
-            f"{origin} has labels of type {table['label'].dtype}, not int64; make it again"
-        )
-    strange = ~table["fingerprint"].str.startswith(("sha256:", "stat:"))
-    if strange.any():
-        raise DataError(
-            f"{origin} has the fingerprint {table.loc[strange, 'fingerprint'].iloc[0]!r}, which "
-            "starts with neither sha256: nor stat:; make it again"
-        )
-    validate_rows(table, origin)
 
 
 def class_names_of(table: pd.DataFrame) -> tuple[str, ...]:
@@ -83,18 +50,6 @@ def count_parts(table: pd.DataFrame) -> dict[str, int]:
     return {part: int(sizes.get(part, 0)) for part in PARTS}
 
 
-def _check_parts(part: pd.Series, origin: str) -> None:
-    codes, names = pd.factorize(part, use_na_sentinel=False)  # in order of first appearance
-    if unknown := sorted(set(names) - set(PARTS)):
-        raise DataError(f"{origin} has the part {unknown[0]!r}; parts are {', '.join(PARTS)}")
-    order = [PARTS.index(name) for name in names]
-    if order != sorted(order) or (np.diff(codes) < 0).any():
-        raise DataError(
-            f"{origin} mixes its parts; order the rows train, val, test, because few-shot "
-            "sampling depends on the order"
-        )
-
-
 def _check_paths(table: pd.DataFrame, origin: str) -> None:
     if table["path"].is_unique:
         return
@@ -104,23 +59,17 @@ def _check_paths(table: pd.DataFrame, origin: str) -> None:
     others = twice["path"].nunique() - 1
     raise DataError(
         f"{origin} lists {path} more than once ({parts})"
-        + (f", and so {others} other paths" if others else "")
+        + (f", and so {counted(others, 'other path')}" if others else "")
         + "; keep one row an image, in one part"
     )
 
 
 def _check_labels(label: pd.Series, origin: str) -> None:
     labels = set(label.unique().tolist())
-    lowest, highest = min(labels), max(labels)
-    if lowest < 0:
-        raise DataError(f"{origin} has the label {lowest}; labels count from 0")
-    gaps = highest + 1 - len(labels)
-    if gaps:  # a broken label may be huge: the gaps are counted, not listed
-        first = islice((number for number in range(highest) if number not in labels), _SHOWN)
-        shown = ", ".join(map(str, first)) + (", ..." if gaps > _SHOWN else "")
+    if absent := set(range(len(labels))) - labels:
         raise DataError(
-            f"{origin} has {len(labels)} labels up to {highest}, so {gaps} are without an "
-            f"image ({shown}); number the classes 0, 1, 2, ... without gaps"
+            f"{origin} has {counted(len(labels), 'label')} from {min(labels)} to {max(labels)} and "
+            f"no image of label {min(absent)}; number the classes 0, 1, 2, ... without gaps"
         )
 
 

@@ -16,7 +16,9 @@ from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets.schema import PARTS, count_parts, validate_rows
 from vlprompt_pipeline.wording import readable, some
 
-_UNDECODED = re.compile(r"[\ud800-\udfff]")  # what bytes that are no UTF-8 become in a name
+# Some characters break lines of lists and tables, undecodable bytes are no text, and a backslash
+# separates folders on another system.
+_STRANGE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\\]")
 
 Row = tuple[str, int, str]
 """Path of an image, its label and its class name."""
@@ -51,10 +53,10 @@ class Split:
         """Make a split of the rows of its parts; a part that is not given is empty.
 
         Raises:
-            DataError: `schema.validate_rows` refuses the rows.
+            DataError: `require_plain_names` or `schema.validate_rows` refuses the rows.
         """
         full = [(part, parts.get(part, ())) for part in PARTS]
-        _require_unicode(origin, [text for _, rows in full for row in rows for text in row[::2]])
+        require_plain_names([text for _, rows in full for row in rows for text in row[::2]], origin)
         columns = {
             "path": [path for _, rows in full for path, _, _ in rows],
             "label": [label for _, rows in full for _, label, _ in rows],
@@ -91,14 +93,18 @@ class SplitSource(Protocol):
         """
 
 
-def _require_unicode(origin: str, texts: Sequence[str]) -> None:
-    """Refuse names that are no UTF-8, which tables, reports and digests cannot hold."""
-    if not _UNDECODED.search("".join(texts)):
+def require_plain_names(names: Sequence[str], origin: str) -> None:
+    """Check that names can stand in tables, split files and reports.
+
+    Raises:
+        DataError: naming those with control characters, backslashes or bytes that are no text.
+    """
+    if not _STRANGE.search("".join(names)):  # one search of all is faster than one of each
         return
-    strange = [ascii(text) for text in dict.fromkeys(texts) if _UNDECODED.search(text)]
+    strange = [ascii(name) for name in dict.fromkeys(names) if _STRANGE.search(name)]
     raise DataError(
-        f"{origin} has names that are no UTF-8: {some(strange)}; rename these files, or remove "
-        "what is not part of the dataset"
+        f"{origin} has names with control characters, backslashes or bytes that are no UTF-8 "
+        f"({some(strange)}); rename them"
     )
 
 

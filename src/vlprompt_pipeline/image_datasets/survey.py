@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -199,7 +199,10 @@ def _describe_images(
     )
     check = inspect(ImageIndex(readable, card))
     survey.bytes_on_disk = check.bytes_on_disk
-    missing = _why_missing(table.loc[absent, "path"].tolist(), folder)
+    missing = {
+        path: "a link that leads to no file" if os.path.islink(folder / path) else "no such file"
+        for path in table.loc[absent, "path"].tolist()
+    }
     missing |= dict.fromkeys(check.missing, "gone while it was looked at")
     survey.faults = _by_class(table, missing, unreadable | dict(check.unreadable))
     if survey.faults:
@@ -207,24 +210,6 @@ def _describe_images(
             f"{survey.missing:,} images are missing and {survey.unreadable:,} unreadable, in "
             f"{len(survey.faults):,} classes; restore them from {dataset.source}"
         )
-
-
-def _why_missing(paths: Sequence[str], folder: Path) -> dict[str, str]:
-    """Say why paths of the split are no files, with one look for each folder that is absent."""
-    parents = {path.rpartition("/")[0] for path in paths}
-    listed = {parent for parent in parents if os.path.isdir(folder / parent)}
-    return {
-        path: _what_lies_at(folder / path) if path.rpartition("/")[0] in listed else "not there"
-        for path in paths
-    }
-
-
-def _what_lies_at(file: Path) -> str:
-    if os.path.isdir(file):
-        return "a folder, not a file"
-    if os.path.islink(file):
-        return "a link that leads to no file"
-    return "no file, but something else" if os.path.lexists(file) else "not there"
 
 
 def _by_class(

@@ -77,13 +77,13 @@ def _spell(counts: PartCounts) -> str:
 
 
 def _excess(split: Split, dataset: ImageDataset) -> str:
-    """Name an image of a part with too many that is called unlike the others, if there is one."""
+    """Name the image of a part with too many that is called unlike all others, if it is one."""
     expected = dataset.counts._asdict()
     more = [part for part, number in split.counts._asdict().items() if number > expected[part]]
     paths = split.table.loc[split.table["part"].isin(more), "path"]
     forms = paths.map(lambda path: re.sub(r"\d+", "0", PurePosixPath(path).name))
     odd = paths[~forms.isin(forms.mode())].tolist()
-    return f" ({odd[0]} is named unlike the others)" if odd else ""
+    return f" ({odd[0]} is named unlike the others)" if len(odd) == 1 else ""
 
 
 def _not_official(split: Split, dataset: ImageDataset, counts: str, expected: str) -> DataError:

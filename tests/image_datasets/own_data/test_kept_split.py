@@ -18,6 +18,7 @@ from vlprompt_pipeline.image_datasets import (
     build_own_index,
     fingerprints,
 )
+from vlprompt_pipeline.image_datasets.own_data.kept_split import KeptSplit
 
 
 @pytest.fixture
@@ -57,10 +58,11 @@ def test_a_split_that_is_kept_in_a_bucket_stays_on_another_machine(zoo, bucket, 
 
 
 def test_added_photos_fill_the_shares_and_move_no_other(zoo, caplog):
+    caplog.set_level(logging.INFO)
     before = parts(index(zoo))
+    assert "the split is kept" not in caplog.text
     write_classes(zoo, cat=20, cow=10)
-    with caplog.at_level(logging.INFO):
-        after = index(zoo)
+    after = index(zoo)
     assert before.items() <= parts(after).items()
     sizes = after.table.groupby(["class_name", "part"]).size()
     assert sizes["cat"].to_dict() == {"train": 10, "val": 4, "test": 6}
@@ -112,12 +114,20 @@ def test_the_mark_tells_that_photos_are_gone(zoo):
 
 
 def test_copies_in_two_parts_stay_where_they_are(zoo):
-    table = index(zoo).table
-    train = next(path for path in table.query("part == 'train'")["path"])
-    test = next(path for path in table.query("part == 'test'")["path"])
-    (zoo / train).write_bytes((zoo / test).read_bytes())
+    table = build_own_index("zoo", zoo.parent, OwnData()).table
+    cat = table.query("class_name == 'cat' and part == 'test'")["path"].iloc[0]
+    dog = table.query("class_name == 'dog' and part == 'train'")["path"].iloc[0]
+    (zoo / dog).write_bytes((zoo / cat).read_bytes())
     first = index(zoo)
+    parts_of_copies = first.table.set_index("path")["part"][[cat, dog]]
+    assert parts_of_copies.tolist() == ["test", "train"]
     assert index(zoo).card == first.card
+
+
+def test_a_new_copy_of_a_photo_in_two_parts_is_for_testing(tmp_path):
+    kept = KeptSplit(tmp_path / "kept.json", {"sha256:1": {"a.png": "train", "b.png": "test"}})
+    dealt = kept.divide(RandomSplit(), ["c.png"], "cat", {"c.png": "sha256:1"})
+    assert dealt == {"train": [], "val": [], "test": ["c.png"]}
 
 
 def test_a_class_of_one_new_photo_trains_and_one_of_two_tests(zoo):
@@ -141,7 +151,8 @@ def test_photos_stay_when_their_set_becomes_too_large_to_read(zoo, monkeypatch, 
         photo.touch()
     assert index(zoo).table.set_index("path")["part"].equals(larger)
     monkeypatch.undo()
-    assert index(zoo).table.set_index("path")["part"].equals(larger)
+    write_classes(zoo, cat=30)
+    assert index(zoo).table.set_index("path")["part"][larger.index].equals(larger)
 
 
 def test_given_parts_are_not_kept(tmp_path):

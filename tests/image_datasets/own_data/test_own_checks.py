@@ -28,6 +28,15 @@ def index(root: Path) -> ImageIndex:
     return build_own_index("zoo", root, OwnData())
 
 
+def test_a_photo_that_cannot_be_read_at_all(tmp_path):
+    """Open, but every read fails, as on a failing disk."""
+    write_classes(tmp_path / "zoo", cat=4, dog=4)
+    (tmp_path / "zoo/cat/000.png").unlink()
+    (tmp_path / "zoo/cat/000.png").symlink_to("/proc/self/mem")
+    with pytest.raises(DataError, match=r"cat/000\.png: Input/output error; make the images reada"):
+        index(tmp_path)
+
+
 def test_what_was_found_is_warned_of_and_in_card_and_check(tmp_path, caplog):
     write_classes(tmp_path / "zoo", cat=4, dog=4)
     (tmp_path / "zoo/bird").mkdir()

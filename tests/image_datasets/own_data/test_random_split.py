@@ -71,5 +71,10 @@ def test_a_class_of_copies_alone_is_for_training():
     assert parts == {"train": PATHS, "val": [], "test": []}
 
 
+def test_new_images_train_a_class_before_they_validate_it():
+    parts = RandomSplit().extend({"test": PATHS[:3]}, PATHS[3:4], "cat", {})
+    assert parts == {"train": PATHS[3:4], "val": [], "test": PATHS[:3]}
+
+
 def test_its_mark():
     assert RandomSplit(seed=7).mark == "own random split, seed 7"

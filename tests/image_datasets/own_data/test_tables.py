@@ -197,15 +197,15 @@ def test_rows_that_are_refused(root, change, sentence):
 def test_columns_that_are_absent(root):
     (root / "zoo.csv").write_text("path;label\na.png;cat\n")
     assert refusal(root) == (
-        f"{root}/zoo.csv has no column path and label, but path;label; its columns are path, label "
-        "and perhaps part, separated by commas in a CSV"
+        f"{root}/zoo.csv has no column path and label, but path;label; its columns are path (or "
+        "file_name), label and perhaps part (or split), separated by commas in a CSV"
     )
 
 
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("zoo.csv", b"", "{file} has no column path and label, but none; its columns are path, "),
+        ("zoo.csv", b"", "{file} has no column path and label, but none; its columns are path "),
         (
             "zoo.csv",
             b"path,label\na, b.png,cat\n",
@@ -266,7 +266,14 @@ def test_metadata_in_the_root_beside_parts_and_other_folders(tmp_path):
         for serial in range(2)
     ]
     write_metadata(tmp_path / "zoo/metadata.csv", table)
-    assert index(tmp_path).table["part"].value_counts().to_dict() == {"train": 4, "test": 4}
+    read = index(tmp_path)
+    assert read.table["part"].value_counts().to_dict() == {"train": 4, "test": 4}
+    assert read.card.random_split == ""
+    for row in table:  # a column says more than a folder
+        row["split"] = "train" if row["file_name"].startswith("test/") else "test"
+    write_metadata(tmp_path / "zoo/metadata.csv", table)
+    swapped = index(tmp_path).table.set_index("path")["part"]
+    assert (swapped["train/cat/000.png"], swapped["test/cat/000.png"]) == ("test", "train")
 
 
 @pytest.mark.parametrize(
@@ -295,21 +302,6 @@ def test_metadata_in_each_part(tmp_path):
     assert read.card.random_split == ""
 
 
-def test_metadata_of_all_parts_in_the_root(tmp_path):
-    table: Rows = []
-    for part in ("train", "test"):
-        write_classes(tmp_path / "zoo" / part, cat=2, dog=2)
-        table += [
-            {"file_name": f"{part}/{name}/{serial:03}.png", "label": name}
-            for name in ("cat", "dog")
-            for serial in range(2)
-        ]
-    write_metadata(tmp_path / "zoo/metadata.csv", table)
-    read = index(tmp_path)
-    assert read.table["part"].value_counts().to_dict() == {"train": 4, "test": 4}
-    assert read.card.random_split == ""
-
-
 def test_numbers_as_labels_are_class_names_to_be_mapped(tmp_path):
     write_classes(tmp_path / "zoo/pics", cat=4, dog=4)
     table = [row | {"label": int(row["label"] == "a_dog")} for row in rows("file_name", "split")]
@@ -323,7 +315,7 @@ def test_metadata_without_labels(tmp_path):
     write_metadata(tmp_path / "zoo/metadata.csv", [{"file_name": "a.png", "text": "a cat"}])
     assert refusal(tmp_path).startswith(
         f"{tmp_path}/zoo/metadata.csv has no column label, but file_name, text; its columns are "
-        "file_name, label and perhaps split"
+        "path (or file_name), label and perhaps part (or split)"
     )
 
 

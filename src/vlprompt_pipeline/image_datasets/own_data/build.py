@@ -22,14 +22,13 @@ from vlprompt_pipeline.image_datasets.own_data.gathered import (
     Gathered,
     Photo,
     require_one_row_each,
-    require_plain_names,
 )
 from vlprompt_pipeline.image_datasets.own_data.kept_split import KeptSplit
 from vlprompt_pipeline.image_datasets.own_data.location import locate_own_data
 from vlprompt_pipeline.image_datasets.own_data.tables import gather_table
 from vlprompt_pipeline.image_datasets.random_split import RandomSplit
 from vlprompt_pipeline.image_datasets.schema import PARTS
-from vlprompt_pipeline.image_datasets.split import Row, Split
+from vlprompt_pipeline.image_datasets.split import Row, Split, require_plain_names
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +124,7 @@ def gather_own_data(name: str, root: Path) -> Gathered:
     """
     source = locate_own_data(name, root)
     gathered = gather_folder(source) if source.is_dir() else gather_table(source)
-    paths = (photo.path for photo in gathered.photos)
+    paths = [photo.path for photo in gathered.photos]
     require_plain_names([*paths, *gathered.keys], gathered.origin)
     return gathered
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -14,10 +12,6 @@ from vlprompt_pipeline.wording import counted, some
 
 PART_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 """How parts are spelt in folders and tables, in lower case."""
-
-# Control characters break lines of lists and tables, undecodable bytes are no text, and a backslash
-# separates folders on another system.
-_STRANGE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\\]")
 
 
 class Photo(NamedTuple):
@@ -71,18 +65,4 @@ def require_one_row_each(gathered: Gathered) -> None:
             f"own data in {gathered.origin} lists {twice[0]} more than once (as {as_what})"
             + (f", and so {counted(len(twice) - 1, 'other path')}" if len(twice) > 1 else "")
             + "; keep one row an image"
-        )
-
-
-def require_plain_names(names: Sequence[str], origin: str) -> None:
-    """Check that names can stand in tables, split files and reports.
-
-    Raises:
-        DataError: naming those with control characters, backslashes or bytes that are no text.
-    """
-    strange = [ascii(name) for name in names if _STRANGE.search(name)]
-    if strange:
-        raise DataError(
-            f"{origin} has names with control characters, backslashes or bytes that are no UTF-8 "
-            f"({some(strange)}); rename them"
         )

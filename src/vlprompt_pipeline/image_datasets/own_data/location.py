@@ -12,8 +12,6 @@ from vlprompt_pipeline.image_datasets.lookup import (
     unknown_dataset,
 )
 
-TABLE_SUFFIXES = (".csv", ".parquet")
-
 
 def require_dataset_name(name: str, root: Path) -> None:
     """Check that `name` is a dataset or own data below `root`; nothing is read.
@@ -31,7 +29,7 @@ def locate_own_data(name: str, root: Path) -> Path:
     Raises:
         ConfigError: there is none or more than one table, or the folder is that of a dataset.
     """
-    tables = [root / f"{name}{suffix}" for suffix in TABLE_SUFFIXES]
+    tables = [root / f"{name}.csv", root / f"{name}.parquet"]
     tables = [table for table in tables if os.path.isfile(table)]
     if len(tables) > 1:
         raise ConfigError(

@@ -44,7 +44,7 @@ def gather_table(file: Path) -> Gathered:
     Raises:
         DataError: the table is broken, lacks a column, or a row is not as described.
     """
-    rows, unread = _read_rows(file, "path", "part")
+    rows, unread = _read_rows(file)
     folder = file.parent
     if any(Path(row.path).is_absolute() for row in rows):
         rows = [row._replace(path=os.path.normpath(folder / row.path)) for row in rows]
@@ -95,7 +95,7 @@ def gather_metadata(root: Path, metadata: Mapping[str | None, Path]) -> Gathered
     gathered = Gathered(f"folder {root}", root)
     for part, file in metadata.items():
         prefix = "" if file.parent == root else f"{file.parent.name}/"
-        rows, unread = _read_rows(file, "file_name", "split", relative=True)
+        rows, unread = _read_rows(file, relative=True)
         gathered.unread_columns = tuple(dict.fromkeys([*gathered.unread_columns, *unread]))
         gathered.photos += [Photo(f"{prefix}{row.path}", row.key, part or row.part) for row in rows]
     photos = gathered.photos
@@ -105,23 +105,16 @@ def gather_metadata(root: Path, metadata: Mapping[str | None, Path]) -> Gathered
     return gathered
 
 
-def _read_rows(
-    file: Path, path_heading: str, part_heading: str, *, relative: bool = False
-) -> tuple[list[Photo], tuple[str, ...]]:
-    """Return the rows of a table, and the headings of the columns that are not read.
-
-    `path_heading` and `part_heading` are what this kind of table usually has.
-    """
+def _read_rows(file: Path, *, relative: bool = False) -> tuple[list[Photo], tuple[str, ...]]:
+    """Return the rows of a table, and the headings of the columns that are not read."""
     table = _read(file)
     columns, unread = _columns(table, file)
-    needed = {"path": path_heading, "label": "label"}
-    absent = [name for column, name in needed.items() if column not in columns]
+    absent = [column for column in ("path", "label") if column not in columns]
     if absent:
         present = some([str(column) for column in table.columns]) or "none"
         raise DataError(
-            f"{file} has no column {' and '.join(absent)}, but {present}; its "
-            f"columns are {path_heading}, label and perhaps {part_heading}, separated by commas in "
-            "a CSV"
+            f"{file} has no column {' and '.join(absent)}, but {present}; its columns are path "
+            "(or file_name), label and perhaps part (or split), separated by commas in a CSV"
         )
     if table.empty:
         raise DataError(f"{file} has no rows; give it one for each image")

@@ -9,7 +9,6 @@ Classes are called as in `variants.txt`; labels follow its lines.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from vlprompt_pipeline.errors import DataError
@@ -30,7 +29,6 @@ _VARIANTS = "variants.txt"
 _LISTS = {part: f"images_variant_{part}.txt" for part in PARTS}
 
 
-@dataclass(frozen=True)
 class VariantLists:
     """A split by a list of variants and a list of images for each part."""
 

@@ -9,7 +9,6 @@ from rich import box
 from rich.table import Table
 
 from vlprompt_pipeline.image_datasets import Survey
-from vlprompt_pipeline.image_datasets.presence import printable
 from vlprompt_pipeline.image_datasets.survey import ABSENT
 from vlprompt_pipeline.reports.console import WIDTH, text_console
 from vlprompt_pipeline.wording import human_bytes, join, shots_text
@@ -90,7 +89,7 @@ def _wrong(surveys: Sequence[Survey]) -> Iterator[str]:
             yield (
                 f"    {fault.class_name}: {len(fault.missing):,} missing and "
                 f"{len(fault.unreadable):,} unreadable of {fault.images:,}, first "
-                f"{printable(first[0])} ({first[1]})"
+                f"{first[0]} ({first[1]})"
             )
         if len(survey.faults) > _CLASSES_SHOWN:
             yield f"    and {len(survey.faults) - _CLASSES_SHOWN:,} more classes"

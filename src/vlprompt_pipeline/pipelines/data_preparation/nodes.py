@@ -42,7 +42,8 @@ def index_images(
     Own photos that cannot be read are left out of the split if `own_data.broken` says so. A split
     that is drawn here is also written below `split_folder`, to be published with the results: in
     the form of the published split files, named by the hash of its content. The split of own photos
-    is kept below `kept_splits` and extended when photos are added.
+    is kept below `kept_splits` and extended when photos are added; one with photos that the check
+    refuses is not kept.
     """
     drawn = RandomSplit(**own_data.split.model_dump())
     name = f"{prefix}{dataset}"
@@ -52,12 +53,11 @@ def index_images(
     else:
         options = OwnData(own_data.template, own_data.class_names, drawn)
         build = partial(build_own_index, name, dataset_root, options, resplit=split == "random")
-        if own_data.broken == "leave_out":
-            every = build()
-            broken = inspect_images(every, _cache(check_folder, name), workers).unreadable
-            fingerprints = dict(every.table[["path", "fingerprint"]].itertuples(index=False))
-            build = partial(build, left_out=broken, fingerprints=fingerprints)
-        index = build(kept_splits=kept_splits)
+        index = build()
+        broken = inspect_images(index, _cache(check_folder, name), workers).unreadable
+        if own_data.broken == "leave_out" or not broken:  # else the check refuses it
+            known = dict(index.table[["path", "fingerprint"]].itertuples(index=False))
+            index = build(kept_splits=kept_splits, left_out=broken, fingerprints=known)
     if index.card.random_split:
         path = split_folder / name / f"split_{index.card.split_sha256[:16]}.json"
         with described_write(path, layer_path(path)) as temporary:

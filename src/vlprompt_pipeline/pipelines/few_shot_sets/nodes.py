@@ -19,7 +19,7 @@ from vlprompt_pipeline.image_datasets.in_place import require_folder
 SHOTS, SEEDS = (1, 2, 4, 8, 16), (1, 2, 3)
 """Of the published protocols."""
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def draw_all_few_shot_sets(prefix: str, dataset_root: Path) -> dict[str, FewShotSet]:
@@ -45,7 +45,7 @@ def draw_all_few_shot_sets(prefix: str, dataset_root: Path) -> dict[str, FewShot
             verify_split(split, dataset)
             sets |= _draw_sets(dataset.name, split)
         except DataError as error:
-            _logger.warning("%s is left out: %s", dataset.name, error)
+            logger.warning("%s is left out: %s", dataset.name, error)
     if not sets:
         raise DataError(
             f"no few-shot set can be drawn from what is under {root}; put the datasets' folders "
@@ -64,6 +64,6 @@ def _draw_sets(dataset: str, split: Split) -> dict[str, FewShotSet]:
                 name = f"{dataset}/shots{shots}/seed{seed}/few_shot_set"
                 sets[name] = sample_from_split(dataset, split, shots, seed)
         except DataError as error:
-            _logger.warning("%s with %d shots is left out: %s", dataset, shots, error)
-    _logger.info("%s: %d few-shot sets", dataset, len(sets))
+            logger.warning("%s with %d shots is left out: %s", dataset, shots, error)
+    logger.info("%s: %d few-shot sets", dataset, len(sets))
     return sets
