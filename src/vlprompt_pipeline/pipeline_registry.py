@@ -56,7 +56,7 @@ def register_pipelines() -> dict[str, Pipeline]:
 
 
 def _create(stage: str, selection: Selection, protocol: str) -> Pipeline:
-    module = import_module(f"vlprompt_pipeline.pipelines.{stage}.pipeline")
+    module = import_module(f"vlprompt_pipeline.pipelines.{stage}")
     return module.create_pipeline(
         protocol=protocol,
         methods=selection.methods,

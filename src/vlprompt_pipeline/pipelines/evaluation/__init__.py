@@ -1,1 +1,5 @@
 """Stage: score the packed prompts on the test images, and record the results."""
+
+from vlprompt_pipeline.pipelines.evaluation.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]
