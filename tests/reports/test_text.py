@@ -327,6 +327,21 @@ def test_what_was_just_run_stands_first_however_many_datasets_there_are():
     assert "3 more tables, one a dataset, are on the page" in average
 
 
+def test_text_page_and_headline_begin_with_the_table_of_the_run():
+    """And not with that of fewer shots, which stands first where no run is shown."""
+    disk = Disk()
+    for shots in (4, 16):
+        for method, share in (("zero_shot", 0.5), ("coop", 0.7)):
+            halves = {"base": right(share), "new": right(share)}
+            place = disk.add(method, halves, shots=shots)
+    made = disk.compare_beside(place)
+    assert disk.compare().families["family"].tolist() == made.families["family"].tolist()[::-1]
+    assert next(iter(figures(made))) == "base_to_new_demo_16shots_base_new"
+    assert text_of_run(disk, place).startswith("base to new, 16 shots, CLIP demo")
+    page = render(made)
+    assert page.index('id="base_to_new_demo_16shots"') < page.index('id="base_to_new_demo_4shots"')
+
+
 def test_own_photos_stand_beside_the_sets_alone_that_were_swept_with_them():
     disk, place = many_datasets("cats", "dogs", "birds", "cows", "fish", "demo_flags")
     other = "demo/cats/few_shot/shots2/seed1/coop"

@@ -54,8 +54,8 @@ def to_text(
 ) -> str:
     """Return all tables, remarks, and how to make what is missing.
 
-    Of a table with many blocks the average alone is shown, and of a family its first table. What
-    was run last stands first, with sentences of its own where the table has other datasets, too.
+    Of a table with many blocks the average alone is shown, and of a family its first table. The
+    dataset of a run stands before the others of its table, with sentences of its own.
 
     Args:
         comparison: what the tables are of.
@@ -69,7 +69,7 @@ def to_text(
     key = group_key(run) if run else None
     own_family = comparison.family_of(key) if key else ""
     first = {table.family: table for table in reversed(tables)}
-    for table in sorted(reversed(first.values()), key=lambda table: table.family != own_family):
+    for table in reversed(first.values()):
         sizes = comparison.of(table.family, "sizes").set_index("method")["file_bytes"]
         file_sizes = [human_bytes(sizes[method]) for method in table.methods]
         own = key.data if table.family == own_family else None

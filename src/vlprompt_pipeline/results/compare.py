@@ -57,7 +57,7 @@ def compare(
     Args:
         records: all that could be read.
         problems: the records that could not.
-        predictions: loaders by partition, see `cells.cell_partition`.
+        predictions: loaders by partition, see `coordinates.Coordinates`.
         parameters: the grid.
         run: the configuration that missing cells would be made with.
         order: names of recipes in the order of tables; other methods follow.

@@ -1,0 +1,53 @@
+"""Where a method in a cell is kept: its coordinates, and the partition of the catalog they name."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from vlprompt_pipeline.results.config import BenchmarkReportParameters
+from vlprompt_pipeline.results.records import Cell
+
+
+class Coordinates(NamedTuple):
+    """A method in a cell, whatever its fingerprints."""
+
+    protocol: str
+    clip: str
+    dataset: str
+    shots: int
+    seed: int
+    method: str
+
+    @classmethod
+    def of(cls, cell: Cell, method: str) -> Coordinates:
+        """Return those of a method in a record's cell."""
+        return cls(cell.protocol, cell.clip, cell.dataset, cell.shots, cell.seed, method)
+
+    @classmethod
+    def of_partition(cls, partition: str) -> Coordinates | None:
+        """Parse a partition of the catalog; None if it is not that of a method in a cell."""
+        match = re.fullmatch(r"([^/]+)/([^/]+)/([^/]+)/shots(\d+)/seed(\d+)/([^/]+)", partition)
+        if match is None:
+            return None
+        clip, dataset, protocol, shots, seed, method = match.groups()
+        return cls(protocol, clip, dataset, int(shots), int(seed), method)
+
+    @property
+    def partition(self) -> str:
+        """Where the catalog keeps it, below each layer's folder."""
+        return (
+            f"{self.clip}/{self.dataset}/{self.protocol}/shots{self.shots}/seed{self.seed}/"
+            f"{self.method}"
+        )
+
+    def within(self, parameters: BenchmarkReportParameters) -> bool:
+        """Tell whether it was asked for."""
+        axes = (
+            (parameters.protocols, self.protocol),
+            (parameters.datasets, self.dataset),
+            (parameters.shots, self.shots),
+            (parameters.seeds, self.seed),
+            (parameters.methods, self.method),
+        )
+        return all(values is None or value in values for values, value in axes)
