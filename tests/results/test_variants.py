@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from results.made import SIZES
+from results.made import SIZES, Disk, base_to_new
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.pipelines.rejection.nodes import require_made_alike
 from vlprompt_pipeline.results.cells import read_results
@@ -109,6 +109,28 @@ def test_two_that_are_named_alike_are_two_rows(usual, one, other):
     named = titles(usual, usual, usual, one, other, one)
     assert named[4] == named[6] != named[5]
     assert named[1] == named[2] == named[3] == "QCoOp, 1 bit"
+
+
+def made_on(disk: Disk, dataset: str, **settings: Any) -> None:
+    """Tell what CoOp on a dataset was made with."""
+    for place, entry in disk.records.items():
+        if place.endswith("coop") and dataset in place:
+            entry["methods"][0]["made_with"] = changed(settings=settings)
+
+
+def test_an_average_over_datasets_with_other_settings_is_said_to_be_one():
+    disk = base_to_new(("demo_aerial", "demo_flags"), seeds=(1, 2))
+    made_on(disk, "demo_aerial", template="a photo of a {}.", epochs=50)
+    made_on(disk, "demo_flags", template="a photo of a {}, a flag.", epochs=50)
+    assert disk.compare().remarks == ()
+    made_on(disk, "demo_flags", template="a photo of a {}, a flag.", epochs=5)
+    assert disk.compare().remarks == (
+        "base to new, 16 shots, CLIP demo: CoOp was not run with the same epochs on all datasets: "
+        "its average mixes them, and its title may be true of some only.",
+    )
+    for entry in disk.records.values():
+        entry["methods"][0]["tuned_per_dataset"] = True
+    assert disk.compare().remarks == ()
 
 
 def test_rejection_is_not_averaged_over_them():

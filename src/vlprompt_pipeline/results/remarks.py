@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from vlprompt_pipeline.protocols import protocol_title
+from vlprompt_pipeline.results.cells import Result
 from vlprompt_pipeline.results.coordinates import Coordinates
 from vlprompt_pipeline.results.families import Family
 from vlprompt_pipeline.results.groups import Group, Problem, group_records
@@ -17,6 +18,8 @@ from vlprompt_pipeline.wording import counted, shots_text, some
 
 TEXTS_COINCIDE = "Texts that coincide:"
 """Start of the note in a record that tells why methods were not scored."""
+_TEXTS = ("template", "templates", "descriptions", "descriptions_sha256")
+"""Ends of the names of settings that are written for a dataset."""
 
 
 def remarks(
@@ -55,6 +58,7 @@ def remarks(
         *_shared(groups),
         *_unknown_reference(against, families),
         *uncompared,
+        *_unlike_settings(families),
         *_recoded(families),
         *_missing(absent, "the asked grid" if asked else "these tables"),
         *_not_asked(records, wanted),
@@ -97,6 +101,34 @@ def _unknown_reference(against: Sequence[str], families: Sequence[Family]) -> li
         for name in against
         if name not in methods
     ]
+
+
+def _unlike_settings(families: Sequence[Family]) -> list[str]:
+    """Name the methods that were not run with the same settings on all datasets of a table.
+
+    Texts differ by dataset, and so may a recipe's own settings, which a flag tells.
+    """
+    rows: dict[tuple[str, str, int], list[Result]] = defaultdict(list)
+    for family in families:
+        for result in family.results:
+            if result.method.made_with and not result.method.tuned_per_dataset:
+                rows[family.title, result.name, result.key.shots].append(result)
+    remarks = []
+    for (family_title, *_), results in rows.items():
+        usual = results[0].method.made_with.settings
+        unlike = {
+            name
+            for result in results
+            for name, value in result.method.made_with.settings.items()
+            if value != usual.get(name, value) and not name.endswith(_TEXTS)
+        }
+        if unlike:
+            remarks.append(
+                f"{family_title}: {results[0].title} was not run with the same "
+                f"{some(sorted(unlike), 3)} on all datasets: its average mixes them, and its title "
+                "may be true of some only."
+            )
+    return list(dict.fromkeys(remarks))
 
 
 def _recoded(families: Sequence[Family]) -> list[str]:
