@@ -23,6 +23,7 @@ from vlprompt_pipeline.results.flags import MEANINGS
 from vlprompt_pipeline.results.left_out import left_out
 from vlprompt_pipeline.results.metric_names import metric_title
 from vlprompt_pipeline.results.records import CellRecord
+from vlprompt_pipeline.wording import human_bytes, times
 
 AWKWARD = r"50% of_A&B #1 {x} ~ ^ \ $ <b> | λ ± ≤ Ünïcode 漢"
 
@@ -388,6 +389,24 @@ def test_page_and_figures_take_a_grid_with_holes(comparison):
     assert set(comparison.families["family"]) <= {
         name.rsplit("_", 1)[0] for name in figures(comparison)
     }
+
+
+def test_a_factor_and_a_size_have_three_digits_at_least_where_they_matter():
+    assert [times(factor) for factor in (1.0, 9.994, 9.996, 11.7)] == [
+        "1.00×",
+        "9.99×",
+        "10.0×",
+        "11.7×",
+    ]
+    sizes = (68, 999, 4_100, 99_900, 99_960, 1_840_000)
+    assert [human_bytes(size) for size in sizes] == [
+        "68 B",
+        "999 B",
+        "4.1 kB",
+        "99.9 kB",
+        "100 kB",
+        "1.8 MB",
+    ]
 
 
 def test_a_grid_without_any_remark_has_no_such_section():

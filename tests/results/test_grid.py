@@ -82,6 +82,14 @@ def test_a_protocol_that_was_never_run_is_missing():
     ]
 
 
+def test_kinds_of_datasets_and_shots_that_were_never_run_have_the_methods_and_seeds_of_others():
+    disk = base_to_new(methods=("coop",), seeds=(1,))
+    kinds = disk.compare(datasets=("demo_aerial", "dtd"))
+    assert cells(kinds) == [("base_to_new", "dtd", 16, 1, "coop")]
+    shots = disk.compare(shots=(4, 16))
+    assert cells(shots) == [("base_to_new", "demo_aerial", 4, 1, "coop")]
+
+
 def test_datasets_without_shifts_are_not_asked_of_domain_generalisation():
     disk = base_to_new(("demo_aerial", "demo_objects"), methods=("coop",), seeds=(1,))
     comparison = disk.compare(protocols=("base_to_new", "domain_generalisation"))

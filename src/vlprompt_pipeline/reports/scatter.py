@@ -77,9 +77,8 @@ def base_new_figure(
         axes.errorbar(
             row["mean"], other["mean"], xerr=_known(row["std"]), yerr=_known(other["std"]), **bars
         )
-        if len(row["per_seed"]) == len(other["per_seed"]):
-            seeds = {"s": 11, "color": look.colour, "alpha": 0.45, "linewidths": 0}
-            axes.scatter(row["per_seed"], other["per_seed"], **seeds)
+        seeds = {"s": 11, "color": look.colour, "alpha": 0.45, "linewidths": 0}
+        axes.scatter(row["per_seed"], other["per_seed"], **seeds)
         mark(axes, look, row["mean"], other["mean"])
     return sheet.figure
 

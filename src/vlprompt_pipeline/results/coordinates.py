@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from vlprompt_pipeline.results.config import BenchmarkReportParameters
+from vlprompt_pipeline.results.config import AXES, BenchmarkReportParameters
 from vlprompt_pipeline.results.records import Cell
 
 
@@ -43,11 +43,6 @@ class Coordinates(NamedTuple):
 
     def within(self, parameters: BenchmarkReportParameters) -> bool:
         """Tell whether it was asked for."""
-        axes = (
-            (parameters.protocols, self.protocol),
-            (parameters.datasets, self.dataset),
-            (parameters.shots, self.shots),
-            (parameters.seeds, self.seed),
-            (parameters.methods, self.method),
-        )
-        return all(values is None or value in values for values, value in axes)
+        values = (self.protocol, self.dataset, self.shots, self.seed, self.method)
+        asked = (getattr(parameters, axis) for axis in AXES)
+        return all(axis is None or value in axis for axis, value in zip(asked, values, strict=True))

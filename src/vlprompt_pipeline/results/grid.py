@@ -83,10 +83,8 @@ def missing(
         for result in record.methods
     }
     unreadable = {problem.name: problem.reason for problem in problems}
-    begun = {Coordinates.of_partition(partition) for partition in (*unreadable, *predicted)} - {
-        None
-    }
-    cells = finished | {cell for cell in begun if cell.within(parameters)}
+    begun = map(Coordinates.of_partition, (*unreadable, *predicted))
+    cells = finished | {cell for cell in begun if cell and cell.within(parameters)}
     return [
         {
             **cell._asdict(),

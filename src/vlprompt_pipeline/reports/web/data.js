@@ -48,8 +48,7 @@ const datasetTitle = (family, dataset) => family.titles[dataset];
 // The row of a score, if there is one; `what` may name other values than those chosen.
 const scoreOf = (family, chosen, what) => {
   const { dataset, shots, method, metric } = { ...chosen, ...what };
-  const row = family.index.get(keyOf(dataset, shots, method, metric));
-  return row && row.mean !== null ? row : null;
+  return family.index.get(keyOf(dataset, shots, method, metric)) ?? null;
 };
 
 // The paired tests with a method, turned so that the others are compared with it.
