@@ -125,8 +125,8 @@ def test_an_average_over_datasets_with_other_settings_is_said_to_be_one():
     assert disk.compare().remarks == ()
     made_on(disk, "demo_flags", template="a photo of a {}, a flag.", epochs=5)
     assert disk.compare().remarks == (
-        "base to new, 16 shots, CLIP demo: CoOp was not run with the same epochs on all datasets: "
-        "its average mixes them, and its title may be true of some only.",
+        "base to new, 16 shots, CLIP demo: CoOp was not run alike on all datasets (epochs): its "
+        "average mixes them, and its title may be true of some only.",
     )
     for entry in disk.records.values():
         entry["methods"][0]["tuned_per_dataset"] = True

@@ -124,9 +124,9 @@ def _unlike_settings(families: Sequence[Family]) -> list[str]:
         }
         if unlike:
             remarks.append(
-                f"{family_title}: {results[0].title} was not run with the same "
-                f"{some(sorted(unlike), 3)} on all datasets: its average mixes them, and its title "
-                "may be true of some only."
+                f"{family_title}: {results[0].title} was not run alike on all datasets "
+                f"({some(sorted(unlike), 3)}): its average mixes them, and its title may be true of "
+                "some only."
             )
     return list(dict.fromkeys(remarks))
 
