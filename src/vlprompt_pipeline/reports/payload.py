@@ -55,7 +55,7 @@ def payload(comparison: Comparison) -> dict[str, object]:
     Datasets and methods are in the order of the scores, but first the average and the source.
     """
     scores = comparison.scores
-    titles = dict(zip(scores["method"], scores["title"], strict=True))
+    titles = scores.groupby("method", sort=False)["title"].unique().map(" / ".join).to_dict()
     looks = looks_of(titles)
     classes = list(
         dict.fromkeys(

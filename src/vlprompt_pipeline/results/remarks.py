@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from vlprompt_pipeline.protocols import protocol_title
-from vlprompt_pipeline.results.cells import Result
 from vlprompt_pipeline.results.coordinates import Coordinates
 from vlprompt_pipeline.results.families import Family
 from vlprompt_pipeline.results.groups import Group, Problem, group_records
@@ -108,27 +107,24 @@ def _unlike_settings(families: Sequence[Family]) -> list[str]:
 
     Texts differ by dataset, and so may a recipe's own settings, which a flag tells.
     """
-    rows: dict[tuple[str, str, int], list[Result]] = defaultdict(list)
+    remarks: dict[str, None] = {}
     for family in families:
+        made: dict[tuple[str, int], list[Mapping[str, object]]] = defaultdict(list)
         for result in family.results:
             if result.method.made_with and not result.method.tuned_per_dataset:
-                rows[family.title, result.name, result.key.shots].append(result)
-    remarks = []
-    for (family_title, *_), results in rows.items():
-        usual = results[0].method.made_with.settings
-        unlike = {
-            name
-            for result in results
-            for name, value in result.method.made_with.settings.items()
-            if value != usual.get(name, value) and not name.endswith(_TEXTS)
-        }
-        if unlike:
-            remarks.append(
-                f"{family_title}: {results[0].title} was not run alike on all datasets "
-                f"({some(sorted(unlike), 3)}): its average mixes them, and its title may be true of "
-                "some only."
-            )
-    return list(dict.fromkeys(remarks))
+                made[result.name, result.key.shots].append(result.method.made_with.settings)
+        for (method, _), each in made.items():
+            unlike = {
+                name
+                for settings in each
+                for name in settings.keys() & each[0].keys()
+                if settings[name] != each[0][name] and not name.endswith(_TEXTS)
+            }
+            if unlike:
+                title, names = family.titles[method], some(sorted(unlike), 3)
+                where = f"all datasets of {family.title} ({names})"
+                remarks[f"{title} was not run alike on {where}: an average mixes these."] = None
+    return list(remarks)
 
 
 def _recoded(families: Sequence[Family]) -> list[str]:
