@@ -90,16 +90,12 @@ def to_text(
         console.print("↑ better, ↓ worse than zero-shot on the same test images (paired, Holm)")
     for remark in comparison.remarks:
         console.print(f"! {remark}", soft_wrap=True)
-    if commands:
-        _print_commands(console, [c for c in comparison.missing["command"] if c])
-    return console.file.getvalue()
-
-
-def _print_commands(console: Console, commands: Sequence[str]) -> None:
-    for command in commands[:_COMMANDS]:
+    missing = list(filter(None, comparison.missing["command"])) if commands else []
+    for command in missing[:_COMMANDS]:
         console.print(f"  {command}", soft_wrap=True)
-    if len(commands) > _COMMANDS:
-        console.print(f"  and {len(commands) - _COMMANDS} more in missing.csv")
+    if len(missing) > _COMMANDS:
+        console.print(f"  and {len(missing) - _COMMANDS} more in missing.csv")
+    return console.file.getvalue()
 
 
 class _Column(NamedTuple):

@@ -33,13 +33,6 @@ class ReportRun(NamedTuple):
     given: Mapping[str, object] = {}  # never changed
     project: Path | None = None
 
-    def command(self, beginning: str) -> str:
-        """Return the beginning of a command, such as `kedro sweep`, as it is called there."""
-        if self.project is None:
-            return beginning
-        first, space, rest = beginning.partition(" ")
-        return f"{program(self.project, first)}{space}{rest}"
-
 
 def asked_for(
     records: Sequence[CellRecord], parameters: BenchmarkReportParameters
@@ -152,7 +145,9 @@ def _command(cell: Coordinates, sweep: str, run: ReportRun) -> str:
     params = {"protocol": protocol, "methods": cell.method} | repeated
     if settings:
         params[protocol] = {**params.get(protocol, {}), **settings}
+    kedro, _, words = sweep.partition(" ")
+    kedro = program(run.project, kedro) if run.project else kedro
     return (
-        f"{run.command(sweep)} --datasets={dataset} --shots={cell.shots} --seeds={cell.seed} "
+        f"{kedro} {words} --datasets={dataset} --shots={cell.shots} --seeds={cell.seed} "
         f"--params={shlex.quote(command_parameters(params))}"
     )

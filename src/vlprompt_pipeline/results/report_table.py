@@ -146,9 +146,7 @@ def _with_published(
     group: GroupKey,
     columns: Mapping[str, tuple[str, str]],
 ) -> pd.DataFrame:
-    """Add the figures of each row's recipe in the same protocol, CLIP and split."""
-    if group.random_split:
-        return table
+    """Add the figures of each row's recipe, where there are any (`printed`)."""
     printed_figures = {
         mean: [printed(family, dataset, group.shots, recipe, metric, nan) for recipe in recipes]
         for mean, (dataset, metric) in columns.items()
