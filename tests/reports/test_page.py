@@ -160,6 +160,13 @@ def test_methods_that_are_bound_to_their_classes_have_their_base_accuracy_shown(
     page = render(replace(made, scores=made.scores[made.scores["metric"] == "base"]))
     assert '<option value="base" selected>Base</option>' in page
     assert "No method has a figure for H." in page
+    assert "<h2>dtd, base to new, 16 shots, CLIP vit_b16</h2>" in page
+
+
+def test_zero_shot_alone_is_not_set_against_itself(html):
+    alone = render(comparison(("base_to_new",), methods={"zero_shot": "Zero-shot CLIP"}))
+    option = '<option value="zero_shot">against zero-shot</option>'
+    assert option in html and option not in alone
 
 
 @pytest.mark.parametrize(

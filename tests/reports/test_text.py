@@ -175,6 +175,7 @@ def test_figures_of_one_seed_have_no_spread_to_explain():
     for seeds, said in (((1,), "Percent, of one seed (seed 1)"), ((1, 2), "Percent, mean ± ")):
         (table,) = text_tables(base_to_new(seeds=seeds).compare())
         assert table.notes[0].startswith(said)
+        assert not any("H of the average" in note for note in table.notes)
 
 
 def check_latex(text: str) -> int:
@@ -252,6 +253,9 @@ def test_what_is_too_long_or_too_wide_for_a_page_is_split_or_narrowed(tables):
     rows = [part.count(" \\\\\n") - 1 for part in text.split("\\toprule")[1:]]
     assert sum(rows) == 6 * 10
     assert max(rows) <= 45
+    (block, *_) = table.blocks
+    long = table._replace(blocks=(block._replace(lines=block.lines * 12),))
+    assert check_latex(to_latex([long])) == 1
 
 
 def test_names_are_escaped():
@@ -326,6 +330,16 @@ def test_what_was_just_run_stands_first_however_many_datasets_there_are():
     assert "CoOp against Zero-shot CLIP in accuracy on demo_flags: better, p " in words
     assert "Highest accuracy on average with 16 shots" in " ".join(average.split())
     assert "3 more tables, one a dataset, are on the page" in average
+
+
+def test_the_shots_of_a_run_are_shown_though_their_column_has_a_caveat():
+    disk, place = many_datasets("demo_aerial", "demo_flags")
+    for method in ("zero_shot", "coop"):
+        for dataset in ("demo_aerial", "demo_flags"):
+            for shots in (1, 2, 8, 16):
+                disk.add(method, {"base": right(0.6)}, dataset=dataset, shots=shots, seed=2)
+    head = text_of_run(disk, place).split("─")[0]
+    assert "4 shots" in head and "(only seed 1) %" in head
 
 
 def test_text_page_and_headline_begin_with_the_table_of_the_run():
