@@ -137,6 +137,11 @@ def test_another_share_of_base_classes_is_a_protocol_of_its_own():
         "--seeds=2 --params=protocol=base_to_new,methods=zero_shot,base_to_new.base_share=0.3"
     )
     assert set(disk.compare(protocols=(name,)).families["protocol"]) == {name}
+    given = {"base_to_new": {"base_share": 0.3}, "device": "cpu"}
+    (row,) = disk.compare(given=given, protocols=(name,)).missing.to_dict("records")
+    assert row["command"].endswith("methods=zero_shot,base_to_new.base_share=0.3,device=cpu")
+    plain = disk.compare(given=given, seeds=(1, 2), protocols=("base_to_new",)).missing
+    assert plain["command"][0].endswith("--params=protocol=base_to_new,methods=coop,device=cpu")
 
 
 def test_a_command_is_one_that_the_command_line_takes(monkeypatch):

@@ -140,11 +140,10 @@ def _command(cell: Coordinates, sweep: str, run: ReportRun) -> str:
     dataset = cell.dataset.removeprefix(run.dataset_prefix)
     registered = find_protocol(cell.protocol)
     protocol = registered.name if registered else cell.protocol
-    settings = registered.label_settings(cell.protocol) if registered else {}
     repeated = {key: value for key, value in run.given.items() if key not in _NOT_OF_A_CELL}
     params = {"protocol": protocol, "methods": cell.method} | repeated
-    if settings:
-        params[protocol] = {**params.get(protocol, {}), **settings}
+    if registered and registered.label(params.get(protocol, {})) != cell.protocol:
+        params[protocol] = registered.label_settings(cell.protocol)
     kedro, _, words = sweep.partition(" ")
     kedro = program(run.project, kedro) if run.project else kedro
     return (
