@@ -152,9 +152,14 @@ def test_a_row_has_all_titles_of_what_it_is_of():
         }
     record = CellRecord.model_validate(disk.records[other])
     assert verdicts_of(made, record)["qcoop"].startswith("QCoOp, 4 bits against Zero-shot CLIP")
-    assert payload(made)["methods"]["qcoop"]["title"] == (
-        "QCoOp, 4 bits / QCoOp, 1 bit / QCoOp, 2 bits"
-    )
+    place = disk.add("qcoop", halves, dataset="demo_aerial", shots=4)
+    disk.records[place]["methods"][0]["title"] = "QCoOp, 2 bits"
+    page = payload(disk.compare())
+    assert page["methods"]["qcoop"]["title"] == "QCoOp, 2 bits / QCoOp, 4 bits / QCoOp, 1 bit"
+    assert [family["method_titles"]["qcoop"] for family in page["families"]] == [
+        "QCoOp, 2 bits / QCoOp, 4 bits",
+        "QCoOp, 1 bit / QCoOp, 2 bits",
+    ]
 
 
 def test_rejection_is_not_averaged_over_them():

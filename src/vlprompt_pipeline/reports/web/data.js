@@ -41,7 +41,7 @@ for (const family of given.families) {
 const missingCells = expand(given.missing);
 const flagged = new Set(given.families.flatMap(family => [...family.flags.keys()]));
 
-const titleOf = method => given.methods[method].title;
+const titleOf = (family, method) => family.method_titles[method];
 const isAverage = dataset => dataset === given.average;
 const datasetTitle = (family, dataset) => family.titles[dataset];
 
