@@ -55,8 +55,7 @@ class Transfer(Protocol):
         self, section: TransferParameters, dataset: str, dataset_prefix: str
     ) -> tuple[str, ...]:
         """List the section's targets, but not the dataset of training."""
-        names = dict.fromkeys(section.target_names)
-        targets = tuple(name for name in names if name != dataset)
+        targets = tuple(n for n in dict.fromkeys(section.target_names) if n != dataset)
         if not targets:
             raise ConfigError(f"{self.name}.targets: no dataset besides {dataset}; name others")
         return targets

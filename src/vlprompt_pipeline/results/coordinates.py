@@ -36,10 +36,8 @@ class Coordinates(NamedTuple):
     @property
     def partition(self) -> str:
         """Where the catalog keeps it, below each layer's folder."""
-        return (
-            f"{self.clip}/{self.dataset}/{self.protocol}/shots{self.shots}/seed{self.seed}/"
-            f"{self.method}"
-        )
+        protocol, clip, dataset, shots, seed, method = self
+        return f"{clip}/{dataset}/{protocol}/shots{shots}/seed{seed}/{method}"
 
     def within(self, parameters: BenchmarkReportParameters) -> bool:
         """Tell whether it was asked for."""
