@@ -117,10 +117,10 @@ def join(values: Sequence[object]) -> str:
     return ", ".join(str(value) for value in values)
 
 
-def some(names: Sequence[str]) -> str:
-    """Write the first ten names, and how many others there are."""
-    others = len(names) - 10
-    return join(names[:10]) + (f" and {others:,} others" if others > 0 else "")
+def some(names: Sequence[str], shown: int = 10) -> str:
+    """Write the first names, and how many more there are."""
+    more = len(names) - shown
+    return join(names[:shown]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def same_names(names: Sequence[str]) -> tuple[str, ...]:

@@ -178,5 +178,5 @@ def test_an_image_that_cannot_be_read_at_all(miniature):
     for path in list(miniature.images.rglob("*.jpg"))[:2]:
         path.unlink()
         path.symlink_to("/proc/self/mem")
-    with pytest.raises(DataError, match=r"Input/output error \(and so 1 others\); make the images"):
+    with pytest.raises(DataError, match=r"Input/output error \(and so 1 more\); make the images"):
         build_index(miniature.dataset, miniature.root)

@@ -272,7 +272,7 @@ def test_classes_that_the_embedded_clip_has_no_words_for(project, capsys, monkey
     write_classes(folder, **ANIMALS)
     (folder / "cat/000.png").write_bytes(b"")
     said = project.refusal({**ANY, "methods": ["zero_shot", "coop"]})
-    assert "(cat = dog = owl and 1 others)" in said
+    assert "(cat = dog = owl and 1 more)" in said
     assert "zero_shot, coop) cannot be scored. Take real weights, those of --env=photos or " in said
     project.run({**ANY, "methods": ["zero_shot", "coop"]}, stages=("data_check",))
     shown = capsys.readouterr().out

@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from conftest import ROOT
-from results.made import Disk, predictions, right
+from results.made import Disk, base_to_new, predictions, right
 from results.synthetic import comparison, with_flags, with_holes
 from vlprompt_pipeline.datasets import FigureDataset
 from vlprompt_pipeline.reports.figures import figures
@@ -101,6 +101,13 @@ def test_where_no_method_has_all_datasets_one_dataset_is_drawn_by_its_name():
         "size",
     ]
     assert "flags" in " ".join(texts(drawn["base_to_new_demo_16shots_own_photos_base_new"]))
+
+
+def test_averages_are_drawn_though_a_dataset_has_more_methods():
+    disk = base_to_new(("demo_aerial", "demo_flags"), seeds=(1,))
+    disk.add("qcoop", {"base": right(0.5), "new": right(0.6)})
+    (axes,) = figures(disk.compare())["base_to_new_demo_16shots_size"].axes
+    assert axes.get_ylabel() == "H on average (%)"
 
 
 def test_names_of_datasets_and_methods_are_no_formulas():

@@ -124,6 +124,15 @@ def test_a_version_has_the_verdict_of_the_table_that_its_record_stands_in():
         assert said in verdicts_of(comparison, record)["coop"]
 
 
+def test_a_version_has_the_verdict_of_its_shots():
+    disk = Disk()
+    for shots, share in ((1, 0.2), (4, 0.9), (16, 0.2)):
+        for method, correct in (("zero_shot", 0.5), ("coop", share)):
+            disk.add(method, {"base": right(correct)}, shots=shots)
+    record = CellRecord.model_validate(disk.records["demo/demo_aerial/few_shot/shots4/seed1/coop"])
+    assert "better, p < 0.001" in verdicts_of(disk.compare(), record)["coop"]
+
+
 def test_what_cannot_be_tested_has_no_verdict():
     disk = on_disk(20, (1,))
     disk.predictions.clear()

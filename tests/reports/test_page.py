@@ -160,18 +160,24 @@ def test_methods_that_are_bound_to_their_classes_have_their_base_accuracy_shown(
     page = render(replace(made, scores=made.scores[made.scores["metric"] == "base"]))
     assert '<option value="base" selected>Base</option>' in page
     assert "No method has a figure for H." in page
+    assert "<h2>dtd, base to new, 16 shots, CLIP vit_b16</h2>" in page
+
+
+def test_zero_shot_alone_is_not_set_against_itself(html):
+    alone = render(comparison(("base_to_new",), methods={"zero_shot": "Zero-shot CLIP"}))
+    option = '<option value="zero_shot">against zero-shot</option>'
+    assert option in html and option not in alone
 
 
 @pytest.mark.parametrize(
     "odd",
     [
-        {"protocols": ()},
         {"methods": {"coop": "CoOp"}, "seeds": (1,)},
         {"methods": {"zero_shot": "Zero-shot CLIP"}},
         {"protocols": ("base_to_new", "few_shot"), "datasets": ["dtd"]},
         {"methods": METHODS | {f"method_{i}": f"Method {i}" for i in range(30)}, "datasets": ["a"]},
     ],
-    ids=["nothing", "one method, one seed", "zero-shot alone", "one dataset", "39 methods"],
+    ids=["one method, one seed", "zero-shot alone", "one dataset", "39 methods"],
 )
 def test_little_and_much_make_a_page(odd):
     Page(render(comparison(**({"protocols": ("base_to_new", "few_shot")} | odd))))

@@ -23,6 +23,7 @@ from vlprompt_pipeline.results.flags import MEANINGS
 from vlprompt_pipeline.results.left_out import left_out
 from vlprompt_pipeline.results.metric_names import metric_title
 from vlprompt_pipeline.results.records import CellRecord
+from vlprompt_pipeline.wording import human_bytes, times
 
 AWKWARD = r"50% of_A&B #1 {x} ~ ^ \ $ <b> | λ ± ≤ Ünïcode 漢"
 
@@ -174,6 +175,7 @@ def test_figures_of_one_seed_have_no_spread_to_explain():
     for seeds, said in (((1,), "Percent, of one seed (seed 1)"), ((1, 2), "Percent, mean ± ")):
         (table,) = text_tables(base_to_new(seeds=seeds).compare())
         assert table.notes[0].startswith(said)
+        assert not any("H of the average" in note for note in table.notes)
 
 
 def check_latex(text: str) -> int:
@@ -251,6 +253,9 @@ def test_what_is_too_long_or_too_wide_for_a_page_is_split_or_narrowed(tables):
     rows = [part.count(" \\\\\n") - 1 for part in text.split("\\toprule")[1:]]
     assert sum(rows) == 6 * 10
     assert max(rows) <= 45
+    (block, *_) = table.blocks
+    long = table._replace(blocks=(block._replace(lines=block.lines * 12),))
+    assert check_latex(to_latex([long])) == 1
 
 
 def test_names_are_escaped():
@@ -327,6 +332,31 @@ def test_what_was_just_run_stands_first_however_many_datasets_there_are():
     assert "3 more tables, one a dataset, are on the page" in average
 
 
+def test_the_shots_of_a_run_are_shown_though_their_column_has_a_caveat():
+    disk, place = many_datasets("demo_aerial", "demo_flags")
+    for method in ("zero_shot", "coop"):
+        for dataset in ("demo_aerial", "demo_flags"):
+            for shots in (1, 2, 8, 16):
+                disk.add(method, {"base": right(0.6)}, dataset=dataset, shots=shots, seed=2)
+    head = text_of_run(disk, place).split("─")[0]
+    assert "4 shots" in head and "(only seed 1) %" in head
+
+
+def test_text_page_and_headline_begin_with_the_table_of_the_run():
+    """And not with that of fewer shots, which stands first where no run is shown."""
+    disk = Disk()
+    for shots in (4, 16):
+        for method, share in (("zero_shot", 0.5), ("coop", 0.7)):
+            halves = {"base": right(share), "new": right(share)}
+            place = disk.add(method, halves, shots=shots)
+    made = disk.compare_beside(place)
+    assert disk.compare().families["family"].tolist() == made.families["family"].tolist()[::-1]
+    assert next(iter(figures(made))) == "base_to_new_demo_16shots_base_new"
+    assert text_of_run(disk, place).startswith("base to new, 16 shots, CLIP demo")
+    page = render(made)
+    assert page.index('id="base_to_new_demo_16shots"') < page.index('id="base_to_new_demo_4shots"')
+
+
 def test_own_photos_stand_beside_the_sets_alone_that_were_swept_with_them():
     disk, place = many_datasets("cats", "dogs", "birds", "cows", "fish", "demo_flags")
     other = "demo/cats/few_shot/shots2/seed1/coop"
@@ -373,6 +403,24 @@ def test_page_and_figures_take_a_grid_with_holes(comparison):
     assert set(comparison.families["family"]) <= {
         name.rsplit("_", 1)[0] for name in figures(comparison)
     }
+
+
+def test_a_factor_and_a_size_have_three_digits_at_least_where_they_matter():
+    assert [times(factor) for factor in (1.0, 9.994, 9.996, 11.7)] == [
+        "1.00×",
+        "9.99×",
+        "10.0×",
+        "11.7×",
+    ]
+    sizes = (68, 999, 4_100, 99_900, 99_960, 1_840_000)
+    assert [human_bytes(size) for size in sizes] == [
+        "68 B",
+        "999 B",
+        "4.1 kB",
+        "99.9 kB",
+        "100 kB",
+        "1.8 MB",
+    ]
 
 
 def test_a_grid_without_any_remark_has_no_such_section():

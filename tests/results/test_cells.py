@@ -34,7 +34,7 @@ def test_a_broken_record_is_named_and_missing(tmp_path):
     file.write_text('{"schema_version": 1, "cell"')
     disk.records[COOP] = lambda: json.loads(file.read_text())
     comparison = disk.compare()
-    assert "cannot be read (JSONDecodeError" in remark(comparison, f"Left out: {COOP}: ")
+    assert "cannot be read (JSONDecodeError" in remark(comparison, f"Left out: {COOP}")
     (row,) = comparison.missing.to_dict("records")
     assert (row["method"], row["seed"]) == ("coop", 1)
     assert row["reason"].startswith("its record cannot be read (JSONDecodeError")

@@ -44,6 +44,13 @@ def test_weights_of_two_clips_are_said_plainly():
     )
 
 
+def test_nothing_of_other_weights_is_beside_a_run():
+    disk = of_two(weights_sha256="f" * 64)
+    made = disk.compare_beside("demo/demo_aerial/base_to_new/shots16/seed1/coop")
+    assert set(made.families["weights_sha256"]) == {"a" * 64}
+    assert made.remarks == ()
+
+
 def test_other_classes_stand_apart():
     disk = of_two()
     place = "demo/demo_aerial/base_to_new/shots16/seed2/coop"
@@ -118,4 +125,12 @@ def test_own_photos_and_demo_datasets_have_no_average_in_common():
     assert set(comparison.of(family)["dataset"]) == {"demo_aerial", "demo_flags", AVERAGE}
     assert [title for title in comparison.families["title"] if "own photos" in title] == [
         "base to new, own photos, 16 shots, CLIP demo"
+    ]
+
+
+def test_tables_of_one_title_are_told_apart_by_the_kind_of_their_datasets():
+    comparison = base_to_new(("demo_aerial", "dtd"), seeds=(1,)).compare()
+    assert sorted(comparison.families["title"]) == [
+        "base to new, 16 shots, CLIP demo (demo datasets)",
+        "base to new, 16 shots, CLIP demo (published datasets)",
     ]

@@ -82,6 +82,14 @@ def test_a_protocol_that_was_never_run_is_missing():
     ]
 
 
+def test_kinds_of_datasets_and_shots_that_were_never_run_have_the_methods_and_seeds_of_others():
+    disk = base_to_new(methods=("coop",), seeds=(1,))
+    kinds = disk.compare(datasets=("demo_aerial", "dtd"))
+    assert cells(kinds) == [("base_to_new", "dtd", 16, 1, "coop")]
+    shots = disk.compare(shots=(4, 16))
+    assert cells(shots) == [("base_to_new", "demo_aerial", 4, 1, "coop")]
+
+
 def test_datasets_without_shifts_are_not_asked_of_domain_generalisation():
     disk = base_to_new(("demo_aerial", "demo_objects"), methods=("coop",), seeds=(1,))
     comparison = disk.compare(protocols=("base_to_new", "domain_generalisation"))
@@ -129,6 +137,11 @@ def test_another_share_of_base_classes_is_a_protocol_of_its_own():
         "--seeds=2 --params=protocol=base_to_new,methods=zero_shot,base_to_new.base_share=0.3"
     )
     assert set(disk.compare(protocols=(name,)).families["protocol"]) == {name}
+    given = {"base_to_new": {"base_share": 0.3}, "device": "cpu"}
+    (row,) = disk.compare(given=given, protocols=(name,)).missing.to_dict("records")
+    assert row["command"].endswith("methods=zero_shot,base_to_new.base_share=0.3,device=cpu")
+    plain = disk.compare(given=given, seeds=(1, 2), protocols=("base_to_new",)).missing
+    assert plain["command"][0].endswith("--params=protocol=base_to_new,methods=coop,device=cpu")
 
 
 def test_a_command_is_one_that_the_command_line_takes(monkeypatch):

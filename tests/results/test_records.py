@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 from pydantic import ValidationError
 
+from results.made import Disk, right
 from vlprompt_pipeline.results.groups import group_records, read_records
 from vlprompt_pipeline.results.record_checks import group_remarks, mixed_remarks
 from vlprompt_pipeline.results.records import CellRecord
@@ -141,16 +142,28 @@ def test_methods_of_one_seed_with_other_few_shot_images_are_told(make_record):
     assert told not in group_remarks(group)
 
 
-def test_what_makes_the_seeds_of_a_group_less_comparable_is_told(make_record):
+@pytest.mark.parametrize("half", ["base", "new"])
+def test_what_makes_the_seeds_of_a_group_less_comparable_is_told(make_record, half):
     methods = {"zero_shot": (100, 100), "linear_probe": (120, None)}
     one, other = make_record(methods), make_record(methods, seed=2, code_version="0.2.0")
-    other["methods"][0]["base"]["total"] += 1
+    other["methods"][0][half]["total"] += 1
     (group,) = group_records(read_records({"1": one, "2": other})[0])
     assert group_remarks(group) == [
         "Bound to the classes of training, so without accuracy on new ones: linear_probe.",
         "The number of test images differs between runs or methods.",
         "The seeds were run by different versions of the code: 0.1.0, 0.2.0.",
     ]
+
+
+def test_what_has_no_score_on_targets_is_told_and_what_has_is_not():
+    disk, cell = Disk(), {"protocol": "cross_dataset", "targets": {"demo_flags": right(0.5)}}
+    disk.add("coop", {"base": right(0.8)}, **cell)
+    disk.add("linear_probe", {"base": right(0.8)}, bound=True, **cell)
+    (group,) = group_records(read_records(disk.records)[0])
+    told = "Bound to the classes of training, so without accuracy on new ones: linear_probe."
+    assert group_remarks(group) == [told]
+    disk.add("linear_probe", {"base": right(0.8)})
+    assert group_remarks(group_records(read_records(disk.records)[0])[1]) == []
 
 
 def test_other_class_lists_are_another_group(make_record):

@@ -42,6 +42,16 @@ def test_h_in_both_conventions(two_seeds):
     assert score_row(comparison, metric="mean_of_h")["mean"] == pytest.approx(np.mean(h_of_seeds))
 
 
+def test_the_mean_of_h_is_that_of_h_whatever_h_there_is_among_all_classes(two_seeds):
+    disk, _ = two_seeds
+    alone = score_row(disk.compare(), metric="mean_of_h")["mean"]
+    for record in disk.records.values():
+        half = score(right(0.5))
+        record["methods"][0]["generalised"] = {"base": half, "new": half}
+    assert score_row(disk.compare(), metric="generalised_h")["mean"] == pytest.approx(50)
+    assert score_row(disk.compare(), metric="mean_of_h")["mean"] == alone
+
+
 def test_intervals_are_over_the_images_of_all_seeds(two_seeds):
     disk, halves = two_seeds
     base, new = (np.stack([both[half] for both in halves]) for half in ("base", "new"))
@@ -66,11 +76,10 @@ def test_one_method_bound_to_its_classes_leaves_the_ranking_by_h(two_seeds):
 
 def test_a_cell_tells_its_images_of_both_halves_whichever_method_comes_first():
     told = []
-    for order in (1, -1):
+    for bound, whole in (("coop", "qcoop"), ("qcoop", "coop")):
         disk = Disk()
-        disk.add("linear_probe", {"base": right(0.7)}, bound=True)
-        disk.add("coop", {"base": right(0.8), "new": right(0.6)})
-        disk.records = dict([*disk.records.items()][::order])
+        disk.add(bound, {"base": right(0.7)}, bound=True)
+        disk.add(whole, {"base": right(0.8), "new": right(0.6)})
         told.append(disk.compare().provenance["test_images"].tolist())
     assert told == [["200 base, 200 new"]] * 2
 

@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
-from results.made import SIZES
+from results.made import SIZES, Disk, base_to_new, right
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.pipelines.rejection.nodes import require_made_alike
+from vlprompt_pipeline.reports.payload import payload
 from vlprompt_pipeline.results.cells import read_results
 from vlprompt_pipeline.results.groups import read_records
+from vlprompt_pipeline.results.records import CellRecord
+from vlprompt_pipeline.results.verdicts import verdicts_of
 
 USUAL = {
     "settings": {"quantize.bits": 1, "training.lr": 0.002, "template": "a photo of a {}."},
@@ -109,6 +112,54 @@ def test_two_that_are_named_alike_are_two_rows(usual, one, other):
     named = titles(usual, usual, usual, one, other, one)
     assert named[4] == named[6] != named[5]
     assert named[1] == named[2] == named[3] == "QCoOp, 1 bit"
+
+
+def made_on(disk: Disk, dataset: str, **settings: Any) -> None:
+    """Tell what CoOp on a dataset was made with."""
+    for place, entry in disk.records.items():
+        if place.endswith("coop") and dataset in place:
+            entry["methods"][0]["made_with"] = changed(settings=settings)
+
+
+def test_an_average_over_datasets_with_other_settings_is_said_to_be_one():
+    disk = base_to_new(("demo_aerial", "demo_flags"), seeds=(1, 2))
+    made_on(disk, "demo_aerial", template="a photo of a {}.", epochs=50)
+    made_on(disk, "demo_flags", template="a photo of a {}, a flag.", epochs=50)
+    assert disk.compare().remarks == ()
+    made_on(disk, "demo_flags", template="a photo of a {}, a flag.", epochs=5)
+    assert disk.compare().remarks == (
+        "CoOp was not run alike on all datasets of base to new, 16 shots, CLIP demo (epochs): an "
+        "average mixes these.",
+    )
+    for entry in disk.records.values():
+        entry["methods"][0]["tuned_per_dataset"] = True
+    assert disk.compare().remarks == ()
+
+
+def test_a_row_has_all_titles_of_what_it_is_of():
+    disk = base_to_new(("demo_aerial", "demo_flags"), methods=("zero_shot", "qcoop"), seeds=(1,))
+    halves = {"base": right(0.6), "new": right(0.5)}
+    place = disk.add("qcoop", halves, dataset="demo_flags")
+    disk.records[place]["methods"][0]["title"] = "QCoOp, 2 bits"
+    other = disk.add("qcoop", halves, dataset="demo_flags", shots=4)
+    disk.records[other]["methods"][0]["title"] = "QCoOp, 4 bits"
+    disk.add("zero_shot", halves, dataset="demo_flags", shots=4)
+    made = disk.compare()
+    for table in (made.scores, made.sizes):
+        assert set(table.loc[table["method"] == "qcoop", "title"]) == {
+            "QCoOp, 1 bit / QCoOp, 2 bits",
+            "QCoOp, 4 bits",
+        }
+    record = CellRecord.model_validate(disk.records[other])
+    assert verdicts_of(made, record)["qcoop"].startswith("QCoOp, 4 bits against Zero-shot CLIP")
+    place = disk.add("qcoop", halves, dataset="demo_aerial", shots=4)
+    disk.records[place]["methods"][0]["title"] = "QCoOp, 2 bits"
+    page = payload(disk.compare())
+    assert page["methods"]["qcoop"]["title"] == "QCoOp, 2 bits / QCoOp, 4 bits / QCoOp, 1 bit"
+    assert [family["method_titles"]["qcoop"] for family in page["families"]] == [
+        "QCoOp, 2 bits / QCoOp, 4 bits",
+        "QCoOp, 1 bit / QCoOp, 2 bits",
+    ]
 
 
 def test_rejection_is_not_averaged_over_them():

@@ -108,5 +108,5 @@ def _same_texts(
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} others" if len(names) > _SHOWN else ""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return " = ".join(names[:_SHOWN]) + more

@@ -30,7 +30,7 @@ def fingerprint_images(paths: Sequence[str], folder: Path) -> list[str]:
     fingerprints, unreadable = fingerprint_readable(paths, folder)
     if unreadable:
         path, reason = next(iter(unreadable.items()))
-        others = f" (and so {len(unreadable) - 1:,} others)" if len(unreadable) > 1 else ""
+        others = f" (and so {len(unreadable) - 1:,} more)" if len(unreadable) > 1 else ""
         raise DataError(f"cannot read {folder / path}: {reason}{others}; make the images readable")
     return [fingerprints[path] for path in paths]
 

@@ -7,7 +7,7 @@ class names.
 from __future__ import annotations
 
 from vlprompt_pipeline.protocols.base import PUBLISHED_DATASETS, register
-from vlprompt_pipeline.protocols.targets import Transfer, TransferParameters
+from vlprompt_pipeline.protocols.targets import Transfer
 
 
 class CrossDataset(Transfer):
@@ -17,12 +17,6 @@ class CrossDataset(Transfer):
     title = "cross-dataset"
     printed = "cross_dataset_16shot_imagenet_vitb16"
     published_average = PUBLISHED_DATASETS - {"imagenet"}
-
-    def targets(
-        self, section: TransferParameters, dataset: str, dataset_prefix: str
-    ) -> tuple[str, ...]:
-        """List them all, but for the source."""
-        return self.without_source(section.target_names, dataset)
 
 
 register(CrossDataset())

@@ -45,7 +45,7 @@ class DomainGeneralisation(Transfer):
                 f"{self.name}.targets: {others[0]} is no shifted variant of {dataset}; "
                 f"those are {', '.join(shifts)}; other datasets are for protocol cross_dataset"
             )
-        return self.without_source(section.target_names, dataset)
+        return super().targets(section, dataset, dataset_prefix)
 
     def trains_on(self, dataset: str) -> bool:
         """Tell whether a dataset has shifted variants."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import ClassVar
 
 from pydantic import field_validator
@@ -52,13 +51,11 @@ class Transfer(Protocol):
         """Name the table of 16 shots of ImageNet; none was printed of others."""
         return self.printed if (dataset, shots) == ("imagenet", 16) else None
 
-    def without_source(self, names: Iterable[str], dataset: str) -> tuple[str, ...]:
-        """Return the names, each once, but for the dataset of training.
-
-        Raises:
-            ConfigError: none is left.
-        """
-        targets = tuple(name for name in dict.fromkeys(names) if name != dataset)
+    def targets(
+        self, section: TransferParameters, dataset: str, dataset_prefix: str
+    ) -> tuple[str, ...]:
+        """List the section's targets, but not the dataset of training."""
+        targets = tuple(n for n in dict.fromkeys(section.target_names) if n != dataset)
         if not targets:
             raise ConfigError(f"{self.name}.targets: no dataset besides {dataset}; name others")
         return targets

@@ -16,9 +16,9 @@ from vlprompt_pipeline.results.records import CellRecord, MethodResult
 from vlprompt_pipeline.results.remarks import TEXTS_COINCIDE
 from vlprompt_pipeline.wording import (
     human_bytes,
-    join,
     one_decimal,
     shots_text,
+    some,
 )
 
 _CLASSES = 5  # class names shown
@@ -56,7 +56,7 @@ def describe(contents: Contents, beside: Sequence[MethodResult], verdict: str, n
     names = card.class_names
     bound = card.resolved_recipe().bound_to_classes
     data = f"{cell.dataset} ({cell.random_split})" if cell.random_split else cell.dataset
-    shown = join(names[:_CLASSES]) + (f" and {len(names) - _CLASSES} more" * bool(names[_CLASSES:]))
+    shown = some(names, _CLASSES)
     others = "and no others" if bound else "or any given with the call"
     return "\n\n".join(
         [

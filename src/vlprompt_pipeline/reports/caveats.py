@@ -30,8 +30,7 @@ def lift(
             titles[number] = titled(title, shared[number])
     lifted = []
     for block in blocks:
-        of_block = _shared(cell for line in block.lines for cell in line.cells)
-        of_block = _less(of_block, common) if block.title else ()
+        of_block = _less(_shared(cell for line in block.lines for cell in line.cells), common)
         lines = tuple(
             line._replace(
                 cells=tuple(

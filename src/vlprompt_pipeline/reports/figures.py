@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -23,40 +23,39 @@ def figures(comparison: Comparison) -> dict[str, Figure]:
     and sizes are of the dataset that most methods have.
     """
     looks = looks_of(comparison.scores["method"].drop_duplicates())
-    drawn: dict[str, Figure | None] = {}
-    for family in comparison.families.to_dict("records"):
-        for kind, figure in _of_family(comparison, family, looks).items():
-            drawn[f"{family['family']}_{kind}"] = figure
-    return {name: figure for name, figure in drawn.items() if figure is not None}
+    return {
+        f"{family['family']}_{kind}": figure
+        for family in comparison.families.to_dict("records")
+        for kind, figure in _of_family(comparison, family, looks)
+        if figure is not None
+    }
 
 
 def _of_family(
     comparison: Comparison, family: Mapping[str, object], looks: Mapping[str, Look]
-) -> dict[str, Figure | None]:
+) -> Iterator[tuple[str, Figure | None]]:
     everything = comparison.of(family["family"])
-    scores = everything[everything["metric"].eq(family["ranking"]) & everything["mean"].notna()]
+    scores = everything[everything["metric"] == family["ranking"]]
     if scores.empty:
-        return {}
+        return
     shots = scores["shots"].max()
     last = scores[scores["shots"] == shots]
     dataset = AVERAGE if last["dataset"].eq(AVERAGE).any() else last["dataset"].mode()[0]
     whole = last[last["dataset"] == dataset]
     conditions = _conditions(family, last)
     tests = comparison.of(family["family"], "pairs")
-    drawn: dict[str, Figure | None] = {}
     if family["source"]:
-        drawn["targets"] = targets_figure(conditions, family["source"], last, looks)
+        yield "targets", targets_figure(conditions, family["source"], last, looks)
     elif family["shots"] == 0:
-        drawn["few_shot"] = curves_figure(family["title"], family["ranking"], scores, looks)
+        yield "few_shot", curves_figure(family["title"], family["ranking"], scores, looks)
     else:
         here = everything[everything["dataset"].eq(dataset) & everything["shots"].eq(shots)]
         where = conditions if dataset == AVERAGE else f"{dataset}, {conditions}"
-        drawn["base_new"] = base_new_figure(where, here, looks)
+        yield "base_new", base_new_figure(where, here, looks)
     kind = "shift" if family["source"] else "gains"
-    drawn[kind] = gains_figure(conditions, family, last, tests, looks)
+    yield kind, gains_figure(conditions, family, last, tests, looks)
     sizes = comparison.of(family["family"], "sizes")
-    drawn["size"] = size_figure(conditions, family["ranking"], whole, sizes, looks)
-    return drawn
+    yield "size", size_figure(conditions, family["ranking"], whole, sizes, looks)
 
 
 def _conditions(family: Mapping[str, object], scores: pd.DataFrame) -> str:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
-from jinja2 import Environment
-from markupsafe import Markup
 
 from vlprompt_pipeline import __version__, wording
 from vlprompt_pipeline.protocols import protocol_title
@@ -17,20 +13,6 @@ from vlprompt_pipeline.results.left_out import left_out, rank_span
 from vlprompt_pipeline.results.metric_names import metric_title
 from vlprompt_pipeline.results.results import Comparison
 
-_SCRIPTS = (
-    "sortable.js",
-    "tip.js",
-    "data.js",
-    "words.js",
-    "elements.js",
-    "axes.js",
-    "bars.js",
-    "scatter.js",
-    "curves.js",
-    "tables.js",
-    "sections.js",
-)
-"""In the order in which they need each other."""
 _COMMON = (
     "h",
     "base",
@@ -66,14 +48,8 @@ def render(comparison: Comparison) -> str:
         flags=_flags(comparison.scores, data["flags"]),
         missing=missing_cells(comparison.missing).to_dict("records"),
         payload=embedded_json(data),
-        scripts=_sources(templates, _SCRIPTS),
         version=__version__,
     )
-
-
-def _sources(templates: Environment, names: Sequence[str]) -> Markup:
-    """Return scripts as they are: their braces are no template's."""
-    return Markup("".join(templates.loader.get_source(templates, name)[0] for name in names))
 
 
 def _section(

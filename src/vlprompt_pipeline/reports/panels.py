@@ -113,9 +113,10 @@ def targets_figure(
         "lines: zero-shot",
     )
     titles = [dataset_title(dataset, source) for dataset in datasets]
-    height, x = _BAR * len(methods) + 0.1, "accuracy among the dataset's own classes (%)"
-    sheet = _grid(caption, titles, scores, looks, x=x, height=height, own_x=True)
+    height, x = _BAR * len(methods) + 0.25, "accuracy among the dataset's own classes (%)"
+    sheet = _grid(caption, titles, scores, looks, x=x, height=height)
     for axes, dataset in zip(sheet.panels, datasets, strict=True):
+        axes.tick_params(labelbottom=True)
         axes.set_ylim(len(methods) - 0.4, -0.6)
         _without_y(axes)
         axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
@@ -142,24 +143,20 @@ def _grid(
     x: str,
     height: float,
     y_values: bool = False,
-    own_x: bool = False,
 ) -> Sheet:
     rows = panel_grid(titles)
     methods = dict(zip(scores["method"], scores["title"], strict=True))
-    sheet = Sheet(
+    return Sheet(
         caption,
         x=x,
         titles=rows,
         ys=[""] * len(rows),
-        height=height + (0.15 if own_x else 0),
+        height=height,
         width=WIDE,
         legend=legend_of(methods, looks),
         y_values=y_values,
         shared_y=not y_values,
     )
-    for axes in sheet.panels if own_x else ():
-        axes.tick_params(labelbottom=True)
-    return sheet
 
 
 def _without_y(axes) -> None:

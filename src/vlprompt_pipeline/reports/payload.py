@@ -55,7 +55,10 @@ def payload(comparison: Comparison) -> dict[str, object]:
     Datasets and methods are in the order of the scores, but first the average and the source.
     """
     scores = comparison.scores
-    titles = dict(zip(scores["method"], scores["title"], strict=True))
+    titles = {
+        method: " / ".join(dict.fromkeys(" / ".join(each).split(" / ")))  # of all tables, each once
+        for method, each in scores.groupby("method", sort=False)["title"]
+    }
     looks = looks_of(titles)
     classes = list(
         dict.fromkeys(
@@ -112,6 +115,7 @@ def _family(
         "ranking": about["ranking"],
         "curves": bool(about["shots"] == 0),
         "methods": methods,
+        "method_titles": dict(zip(scores["method"], scores["title"], strict=True)),
         "datasets": [(dataset, dataset_title(dataset, source)) for dataset in datasets],
         "metrics": sorted(set(scores["metric"]) - _BESIDE, key=metric_order),
         "shots": sorted(_different(scores["shots"])),

@@ -74,12 +74,9 @@ def base_new_figure(
     for method in methods:
         row, other, look = base.loc[method], new.loc[method], looks[method]
         bars = {"color": look.colour, "elinewidth": 1.1, "zorder": 3}
-        axes.errorbar(
-            row["mean"], other["mean"], xerr=_known(row["std"]), yerr=_known(other["std"]), **bars
-        )
-        if len(row["per_seed"]) == len(other["per_seed"]):
-            seeds = {"s": 11, "color": look.colour, "alpha": 0.45, "linewidths": 0}
-            axes.scatter(row["per_seed"], other["per_seed"], **seeds)
+        axes.errorbar(row["mean"], other["mean"], xerr=row["std"], yerr=other["std"], **bars)
+        seeds = {"s": 11, "color": look.colour, "alpha": 0.45, "linewidths": 0}
+        axes.scatter(row["per_seed"], other["per_seed"], **seeds)
         mark(axes, look, row["mean"], other["mean"])
     return sheet.figure
 
@@ -116,7 +113,7 @@ def size_figure(
         axes.plot([size, next_size, next_size], [score, score, next_score], **style)
     for row, point in zip(table.to_dict("records"), points, strict=True):
         look = looks[row["method"]]
-        axes.errorbar(*point, yerr=_known(row["std"]), color=look.colour, elinewidth=1.1, zorder=3)
+        axes.errorbar(*point, yerr=row["std"], color=look.colour, elinewidth=1.1, zorder=3)
         if row["payload_bytes"]:
             ends = [row["payload_bytes"], point[0]], [point[1], point[1]]
             axes.plot(*ends, color=look.colour, linewidth=0.8, alpha=0.5, zorder=1.4)
@@ -140,10 +137,6 @@ def _marked(
 ) -> Sheet:
     legend = legend_of(titles, looks, linestyle="none")
     return Sheet(caption, x=x, ys=[y], height=_HEIGHT, legend=legend)
-
-
-def _known(std: float) -> float | None:
-    return None if np.isnan(std) or not std else std
 
 
 def _accuracy_limits(axes: Axes, height: float, base: pd.DataFrame, new: pd.DataFrame) -> None:

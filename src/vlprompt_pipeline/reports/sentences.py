@@ -19,9 +19,6 @@ from vlprompt_pipeline.wording import counted, join, plus_minus, shots_text
 def opening(comparison: Comparison) -> str:
     """Return how many cells are finished and how many of those asked for are missing."""
     scores, families = comparison.scores, comparison.families
-    missing = f"{_missing(len(comparison.missing))}."
-    if scores.empty:
-        return f"There is no finished cell to compare; {missing}"
     cells = sum(
         count_cells(comparison.of(family), source)
         for family, source in zip(families["family"], families["source"], strict=True)
@@ -29,7 +26,8 @@ def opening(comparison: Comparison) -> str:
     datasets = scores.loc[scores["dataset"] != AVERAGE, "dataset"].nunique()
     return (
         f"{counted(cells, 'finished cell')} of {counted(scores['method'].nunique(), 'method')} on "
-        f"{counted(datasets, 'dataset')}, in {counted(len(families), 'table')}; {missing}"
+        f"{counted(datasets, 'dataset')}, in {counted(len(families), 'table')}; "
+        f"{_missing(len(comparison.missing))}."
     )
 
 
@@ -52,7 +50,7 @@ def _about(
 ) -> list[str]:
     about = comparison.families.set_index("family").loc[family]
     metric = about["ranking"]
-    ranked = scores[(scores["metric"] == metric) & scores["mean"].notna()]
+    ranked = scores[scores["metric"] == metric]
     if ranked.empty:
         return [f"No method has a figure for {in_sentence(metric)}."]
     shots = ranked["shots"].max()

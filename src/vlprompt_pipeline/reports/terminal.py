@@ -54,8 +54,8 @@ def to_text(
 ) -> str:
     """Return all tables, remarks, and how to make what is missing.
 
-    Of a table with many blocks the average alone is shown, and of a family its first table. What
-    was run last stands first, with sentences of its own where the table has other datasets, too.
+    Of a table with many blocks the average alone is shown, and of a family its first table. The
+    dataset of a run stands before the others of its table, with sentences of its own.
 
     Args:
         comparison: what the tables are of.
@@ -69,7 +69,7 @@ def to_text(
     key = group_key(run) if run else None
     own_family = comparison.family_of(key) if key else ""
     first = {table.family: table for table in reversed(tables)}
-    for table in sorted(reversed(first.values()), key=lambda table: table.family != own_family):
+    for table in reversed(first.values()):
         sizes = comparison.of(table.family, "sizes").set_index("method")["file_bytes"]
         file_sizes = [human_bytes(sizes[method]) for method in table.methods]
         own = key.data if table.family == own_family else None
@@ -90,16 +90,12 @@ def to_text(
         console.print("↑ better, ↓ worse than zero-shot on the same test images (paired, Holm)")
     for remark in comparison.remarks:
         console.print(f"! {remark}", soft_wrap=True)
-    if commands:
-        _print_commands(console, [c for c in comparison.missing["command"] if c])
-    return console.file.getvalue()
-
-
-def _print_commands(console: Console, commands: Sequence[str]) -> None:
-    for command in commands[:_COMMANDS]:
+    missing = list(filter(None, comparison.missing["command"])) if commands else []
+    for command in missing[:_COMMANDS]:
         console.print(f"  {command}", soft_wrap=True)
-    if len(commands) > _COMMANDS:
-        console.print(f"  and {len(commands) - _COMMANDS} more in missing.csv")
+    if len(missing) > _COMMANDS:
+        console.print(f"  and {len(missing) - _COMMANDS} more in missing.csv")
+    return console.file.getvalue()
 
 
 class _Column(NamedTuple):

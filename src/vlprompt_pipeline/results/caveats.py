@@ -19,7 +19,7 @@ def near_chance(accuracy: float, classes: int) -> bool:
     Of zero-shot CLIP that means that it does not know the classes (our choice).
     """
     chance = 100 / classes
-    return classes > 1 and accuracy < chance + _CHANCE_SHARE * (100 - chance)
+    return accuracy < chance + _CHANCE_SHARE * (100 - chance)
 
 
 def one_seed(seeds: Sequence[int]) -> tuple[str, ...]:

@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from vlprompt_pipeline.results.coordinates import Coordinates
 from vlprompt_pipeline.results.dataset_names import marked
 from vlprompt_pipeline.results.groups import GroupKey, Problem, cause_of, group_key
-from vlprompt_pipeline.results.records import Cell, CellRecord, MethodResult, Score
+from vlprompt_pipeline.results.records import CellRecord, MethodResult, Score
 from vlprompt_pipeline.results.variants import find_variants
 
 Predictions = Mapping[str, Callable[[], pd.DataFrame]]
@@ -101,18 +102,6 @@ class _Expected(NamedTuple):
     half: str
 
 
-def cell_partition(
-    clip: str, dataset: str, protocol: str, shots: int, seed: int, method: str
-) -> str:
-    """Return where the catalog keeps a method of a cell, below each layer's folder."""
-    return f"{clip}/{dataset}/{protocol}/shots{shots}/seed{seed}/{method}"
-
-
-def partition_of(cell: Cell, method: str) -> str:
-    """Return `cell_partition` of a record's cell."""
-    return cell_partition(cell.clip, cell.dataset, cell.protocol, cell.shots, cell.seed, method)
-
-
 def read_results(
     records: list[CellRecord], predictions: Predictions
 ) -> tuple[list[Result], list[Problem]]:
@@ -126,7 +115,7 @@ def read_results(
     for record in records:
         key = group_key(record)
         for method in record.methods:
-            partition = partition_of(record.cell, method.method)
+            partition = Coordinates.of(record.cell, method.method).partition
             expected = list(_expected(key, method, partition))
             predicted: dict[tuple[str, str], Correctness] = {}
             for file in dict.fromkeys(e.file for e in expected):

@@ -57,7 +57,7 @@ def compare(
     Args:
         records: all that could be read.
         problems: the records that could not.
-        predictions: loaders by partition, see `cells.cell_partition`.
+        predictions: loaders by partition, see `coordinates.Coordinates`.
         parameters: the grid.
         run: the configuration that missing cells would be made with.
         order: names of recipes in the order of tables; other methods follow.
@@ -138,10 +138,10 @@ def _family_row(family: Family) -> Row:
 
 
 def _score_rows(family: Family) -> list[Row]:
-    first = {result.name: result for result in reversed(family.results)}
-    rows = []
+    recipes = {result.name: result.method.method for result in family.results}
+    titles, rows = family.titles, []
     for key, (seeds, values, tuned) in aggregates(family).items():
-        recipe = first[key.method].method.method
+        recipe = recipes[key.method]
         ours = flags_of("ours", recipe, family.key.protocol)
         theirs = flags_of("published", recipe, family.key.protocol)
         for metric, value in values.items():
@@ -151,7 +151,7 @@ def _score_rows(family: Family) -> list[Row]:
                     "family": family.name,
                     **key._asdict(),
                     "metric": metric,
-                    "title": first[key.method].title,
+                    "title": titles[key.method],
                     "seeds": seeds,
                     "n_seeds": len(seeds),
                     "mean": value.mean,
@@ -216,8 +216,9 @@ def _size_rows(family: Family) -> list[Row]:
     by_name: dict[str, list[Result]] = defaultdict(list)
     for result in family.results:
         by_name[result.name].append(result)
+    titles = family.titles
     return [
-        {"family": family.name, "method": name, "title": results[-1].title}
+        {"family": family.name, "method": name, "title": titles[name]}
         | {size: _largest(results, size) for size in _SIZES}
         for name, results in by_name.items()
     ]

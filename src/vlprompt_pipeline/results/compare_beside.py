@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from vlprompt_pipeline.results.cells import Predictions, partition_of
+from vlprompt_pipeline.results.cells import Predictions
 from vlprompt_pipeline.results.compare import compare
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
+from vlprompt_pipeline.results.coordinates import Coordinates
 from vlprompt_pipeline.results.dataset_names import OWN, dataset_kind
-from vlprompt_pipeline.results.grid import Coordinates, ReportRun
-from vlprompt_pipeline.results.groups import Problem
+from vlprompt_pipeline.results.grid import ReportRun
+from vlprompt_pipeline.results.groups import Problem, group_key
 from vlprompt_pipeline.results.records import CellRecord
 from vlprompt_pipeline.results.results import Comparison
 
@@ -26,6 +28,7 @@ def compare_beside(
 ) -> Comparison:
     """Compare the results of one record's protocol and CLIP, for a reader of that record.
 
+    The record's own family comes first, so that page, text and headline begin with it.
     Own photos stand beside other sets of photos only where the asked grid names these: they have
     nothing in common. Of the grid nothing else counts but what methods are tested against.
     Arguments are those of `compare`.
@@ -44,7 +47,9 @@ def compare_beside(
         if same_weights and belongs(other.cell.protocol, other.cell.clip, other.cell.dataset):
             alike.append(other)
         else:
-            elsewhere |= {partition_of(other.cell, result.method) for result in other.methods}
+            elsewhere |= {
+                Coordinates.of(other.cell, result.method).partition for result in other.methods
+            }
 
     def is_beside(name: str) -> bool:
         partition = name.partition("/targets/")[0]
@@ -55,7 +60,7 @@ def compare_beside(
 
     beside = {name: load for name, load in predictions.items() if is_beside(name)}
     methods = {result.method for other in alike for result in other.methods}
-    return compare(
+    comparison = compare(
         alike,
         [problem for problem in problems if is_beside(problem.name)],
         beside,
@@ -64,3 +69,8 @@ def compare_beside(
         order,
         newest,
     )
+    own = comparison.family_of(group_key(record))
+    families = comparison.families.sort_values(
+        "family", key=lambda names: names != own, kind="stable"
+    )
+    return replace(comparison, families=families)

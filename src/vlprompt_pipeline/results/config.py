@@ -19,6 +19,7 @@ def _known(protocol: str) -> str:
     return protocol
 
 
+AXES = ("protocols", "datasets", "shots", "seeds", "methods")
 ProtocolName = Annotated[str, AfterValidator(_known)]
 _Value = TypeVar("_Value")
 Axis = Annotated[Annotated[tuple[_Value, ...], Field(min_length=1)] | None, Several]
@@ -53,14 +54,12 @@ class BenchmarkReportParameters(Parameters):
     @property
     def has_grid(self) -> bool:
         """Whether any axis was asked for."""
-        axes = (self.protocols, self.datasets, self.shots, self.seeds, self.methods)
-        return any(axis is not None for axis in axes)
+        return any(getattr(self, axis) is not None for axis in AXES)
 
     def without_grid(self, methods: Collection[str]) -> BenchmarkReportParameters:
         """Return the same tests over everything on disk, which has these methods."""
-        axes = dict.fromkeys(("protocols", "datasets", "shots", "seeds", "methods"))
         against = tuple(name for name in self.against if name in methods)
-        return self.model_copy(update={**axes, "against": against})
+        return self.model_copy(update={**dict.fromkeys(AXES), "against": against})
 
     def with_prefix(self, prefix: str) -> BenchmarkReportParameters:
         """Return the same with datasets named as in results, such as `miniature_dtd`."""

@@ -16,11 +16,6 @@ def marked(dataset: str, random_split: str) -> str:
     return f"{dataset} ({random_split})" if random_split else dataset
 
 
-def unmarked(name: str) -> str:
-    """Return the dataset of a name in tables; no dataset's own name has a space."""
-    return name.partition(" ")[0]
-
-
 def ordered_datasets(datasets: Iterable[str], source: str) -> list[str]:
     """Return each once and in the order given, but first the average and then the source."""
     return sorted(

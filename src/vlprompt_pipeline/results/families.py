@@ -56,6 +56,14 @@ class Family:
         return tuple(names) if self.key.source else tuple(sorted(names))
 
     @property
+    def titles(self) -> dict[str, str]:
+        """What a row is called, by its name: "QCoOp, 1 bit / QCoOp, 2 bits" if it has both."""
+        titles: dict[str, dict[str, None]] = defaultdict(dict)
+        for result in self.results:
+            titles[result.name][result.title] = None
+        return {name: " / ".join(each) for name, each in titles.items()}
+
+    @property
     def averaged(self) -> tuple[str, ...]:
         """The datasets that an average is over: all, but not a source."""
         return self.datasets[1:] if self.key.source else self.datasets

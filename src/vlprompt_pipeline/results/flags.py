@@ -27,10 +27,8 @@ MEANINGS = {
 }
 """Short names and what they say of a method's figure."""
 
-Whose = Literal["ours", "published"]
 
-
-def flags_of(whose: Whose, method: str, protocol: str) -> tuple[str, ...]:
+def flags_of(whose: Literal["ours", "published"], method: str, protocol: str) -> tuple[str, ...]:
     """Return flags of a method's figure in a protocol of ours, in the order of the file."""
     return tuple(
         row["flag"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import product
@@ -10,12 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vlprompt_pipeline.protocols import Protocol, find_protocol
-from vlprompt_pipeline.results.cells import cell_partition
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
+from vlprompt_pipeline.results.coordinates import Coordinates
 from vlprompt_pipeline.results.dataset_names import dataset_kind
 from vlprompt_pipeline.results.families import shots_side_by_side
 from vlprompt_pipeline.results.groups import Problem
-from vlprompt_pipeline.results.records import CellRecord, MethodResult
+from vlprompt_pipeline.results.records import CellRecord
 from vlprompt_pipeline.wording import command_parameters, program
 
 Row = dict[str, object]
@@ -34,51 +33,6 @@ class ReportRun(NamedTuple):
     given: Mapping[str, object] = {}  # never changed
     project: Path | None = None
 
-    def command(self, beginning: str) -> str:
-        """Return the beginning of a command, such as `kedro sweep`, as it is called there."""
-        if self.project is None:
-            return beginning
-        first, space, rest = beginning.partition(" ")
-        return f"{program(self.project, first)}{space}{rest}"
-
-
-class Coordinates(NamedTuple):
-    """A method in a cell, whatever its fingerprints."""
-
-    protocol: str
-    clip: str
-    dataset: str
-    shots: int
-    seed: int
-    method: str
-
-    @property
-    def partition(self) -> str:
-        """Where the catalog keeps it."""
-        return cell_partition(
-            self.clip, self.dataset, self.protocol, self.shots, self.seed, self.method
-        )
-
-    @classmethod
-    def of_partition(cls, partition: str) -> Coordinates | None:
-        """Parse a partition of the catalog; None if it is not that of a method in a cell."""
-        match = re.fullmatch(r"([^/]+)/([^/]+)/([^/]+)/shots(\d+)/seed(\d+)/([^/]+)", partition)
-        if match is None:
-            return None
-        clip, dataset, protocol, shots, seed, method = match.groups()
-        return cls(protocol, clip, dataset, int(shots), int(seed), method)
-
-    def within(self, parameters: BenchmarkReportParameters) -> bool:
-        """Tell whether it was asked for."""
-        axes = (
-            (parameters.protocols, self.protocol),
-            (parameters.datasets, self.dataset),
-            (parameters.shots, self.shots),
-            (parameters.seeds, self.seed),
-            (parameters.methods, self.method),
-        )
-        return all(values is None or value in values for values, value in axes)
-
 
 def asked_for(
     records: Sequence[CellRecord], parameters: BenchmarkReportParameters
@@ -87,16 +41,13 @@ def asked_for(
     kept = []
     for record in records:
         methods = tuple(
-            result for result in record.methods if _of(record, result).within(parameters)
+            result
+            for result in record.methods
+            if Coordinates.of(record.cell, result.method).within(parameters)
         )
         if methods:
             kept.append(record.model_copy(update={"methods": methods}))
     return kept
-
-
-def _of(record: CellRecord, result: MethodResult) -> Coordinates:
-    cell = record.cell
-    return Coordinates(cell.protocol, cell.clip, cell.dataset, cell.shots, cell.seed, result.method)
 
 
 def missing(
@@ -119,12 +70,14 @@ def missing(
         parameters: the grid.
         run: what holds for the commands without being named in them.
     """
-    finished = {_of(record, result) for record in records for result in record.methods}
-    unreadable = {problem.name: problem.reason for problem in problems}
-    begun = {Coordinates.of_partition(partition) for partition in (*unreadable, *predicted)} - {
-        None
+    finished = {
+        Coordinates.of(record.cell, result.method)
+        for record in records
+        for result in record.methods
     }
-    cells = finished | {cell for cell in begun if cell.within(parameters)}
+    unreadable = {problem.name: problem.reason for problem in problems}
+    begun = map(Coordinates.of_partition, (*unreadable, *predicted))
+    cells = finished | {cell for cell in begun if cell and cell.within(parameters)}
     return [
         {
             **cell._asdict(),
@@ -187,12 +140,13 @@ def _command(cell: Coordinates, sweep: str, run: ReportRun) -> str:
     dataset = cell.dataset.removeprefix(run.dataset_prefix)
     registered = find_protocol(cell.protocol)
     protocol = registered.name if registered else cell.protocol
-    settings = registered.label_settings(cell.protocol) if registered else {}
     repeated = {key: value for key, value in run.given.items() if key not in _NOT_OF_A_CELL}
     params = {"protocol": protocol, "methods": cell.method} | repeated
-    if settings:
-        params[protocol] = {**params.get(protocol, {}), **settings}
+    if registered and registered.label(params.get(protocol, {})) != cell.protocol:
+        params[protocol] = registered.label_settings(cell.protocol)
+    kedro, _, words = sweep.partition(" ")
+    kedro = program(run.project, kedro) if run.project else kedro
     return (
-        f"{run.command(sweep)} --datasets={dataset} --shots={cell.shots} --seeds={cell.seed} "
+        f"{kedro} {words} --datasets={dataset} --shots={cell.shots} --seeds={cell.seed} "
         f"--params={shlex.quote(command_parameters(params))}"
     )

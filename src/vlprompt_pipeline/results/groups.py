@@ -60,11 +60,6 @@ class Group:
         """Results of all methods and seeds."""
         return tuple(result for record in self.records for result in record.methods)
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Notes of all records, each once, in order."""
-        return tuple(dict.fromkeys(note for record in self.records for note in record.notes))
-
 
 @dataclass(frozen=True)
 class Problem:

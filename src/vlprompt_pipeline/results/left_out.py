@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from vlprompt_pipeline.evaluation.metrics import harmonic_mean
-from vlprompt_pipeline.results.dataset_names import AVERAGE, unmarked
+from vlprompt_pipeline.results.dataset_names import AVERAGE
 from vlprompt_pipeline.results.results import Comparison
 
 EUROSAT = "eurosat"
@@ -114,7 +114,8 @@ def _accuracies(
 
 
 def _with_and_without_eurosat(accuracies: Accuracies) -> tuple[float, float]:
-    eurosat = [name for name in accuracies if unmarked(name).removeprefix("miniature_") == EUROSAT]
+    named = {name: name.partition(" ")[0] for name in accuracies}  # without the mark of a split
+    eurosat = [name for name in accuracies if named[name].removeprefix("miniature_") == EUROSAT]
     without = average_without(accuracies, eurosat) if eurosat else nan
     return average_without(accuracies), without
 

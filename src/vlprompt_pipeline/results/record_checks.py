@@ -20,7 +20,7 @@ _FINGERPRINTS = {
 
 def group_remarks(group: Group) -> list[str]:
     """Return the records' notes and what makes the rows less comparable, one sentence each."""
-    remarks = list(group.notes)
+    remarks = list(dict.fromkeys(note for record in group.records for note in record.notes))
     remarks += _bound_to_training(group)
     remarks += _different_images(group)
     remarks += _missing_seeds(group)

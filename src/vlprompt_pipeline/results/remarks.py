@@ -6,19 +6,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from vlprompt_pipeline.protocols import protocol_title
-from vlprompt_pipeline.results.cells import partition_of
+from vlprompt_pipeline.results.coordinates import Coordinates
 from vlprompt_pipeline.results.families import Family
-from vlprompt_pipeline.results.grid import Coordinates
 from vlprompt_pipeline.results.groups import Group, Problem, group_records
 from vlprompt_pipeline.results.metric_names import in_sentence
 from vlprompt_pipeline.results.record_checks import group_remarks, mixed_remarks
 from vlprompt_pipeline.results.records import CellRecord
 from vlprompt_pipeline.results.seeds import recoded, results_by_key
-from vlprompt_pipeline.wording import counted, join, shots_text
+from vlprompt_pipeline.wording import counted, shots_text, some
 
 TEXTS_COINCIDE = "Texts that coincide:"
 """Start of the note in a record that tells why methods were not scored."""
-_NAMED = 3
+_TEXTS = ("template", "templates", "descriptions", "descriptions_sha256")
+"""Ends of the names of settings that are written for a dataset."""
 
 
 def remarks(
@@ -57,6 +57,7 @@ def remarks(
         *_shared(groups),
         *_unknown_reference(against, families),
         *uncompared,
+        *_unlike_settings(families),
         *_recoded(families),
         *_missing(absent, "the asked grid" if asked else "these tables"),
         *_not_asked(records, wanted),
@@ -67,14 +68,18 @@ def _without_record(
     records: Sequence[CellRecord], problems: Sequence[Problem], predictions: Iterable[str]
 ) -> list[str]:
     recorded = {
-        partition_of(record.cell, result.method) for record in records for result in record.methods
+        Coordinates.of(record.cell, result.method).partition
+        for record in records
+        for result in record.methods
     }
     recorded |= {problem.name for problem in problems}
     cells = {name.split("/targets/")[0] for name in predictions} - recorded
     unrecorded = sorted(name for name in cells if Coordinates.of_partition(name))
     if not unrecorded:
         return []
-    return [f"Left out: {_some(unrecorded)}, predictions without a record; run their cells again."]
+    return [
+        f"Left out: {some(unrecorded, 3)}, predictions without a record; run their cells again."
+    ]
 
 
 def _shared(groups: Sequence[Group]) -> list[str]:
@@ -85,7 +90,7 @@ def _shared(groups: Sequence[Group]) -> list[str]:
         named = f"{key.data}, {shots_text(key.shots)}, {protocol_title(key.protocol)}"
         for remark in group_remarks(group):
             where[remark].append(named)
-    return [f"{_some(list(dict.fromkeys(names)))}: {remark}" for remark, names in where.items()]
+    return [f"{some(list(dict.fromkeys(names)), 3)}: {remark}" for remark, names in where.items()]
 
 
 def _unknown_reference(against: Sequence[str], families: Sequence[Family]) -> list[str]:
@@ -97,6 +102,31 @@ def _unknown_reference(against: Sequence[str], families: Sequence[Family]) -> li
     ]
 
 
+def _unlike_settings(families: Sequence[Family]) -> list[str]:
+    """Name the methods that were not run with the same settings on all datasets of a table.
+
+    Texts differ by dataset, and so may a recipe's own settings, which a flag tells.
+    """
+    remarks: dict[str, None] = {}
+    for family in families:
+        made: dict[tuple[str, int], list[Mapping[str, object]]] = defaultdict(list)
+        for result in family.results:
+            if result.method.made_with and not result.method.tuned_per_dataset:
+                made[result.name, result.key.shots].append(result.method.made_with.settings)
+        for (method, _), each in made.items():
+            unlike = {
+                name
+                for settings in each
+                for name in settings.keys() & each[0].keys()
+                if settings[name] != each[0][name] and not name.endswith(_TEXTS)
+            }
+            if unlike:
+                title, names = family.titles[method], some(sorted(unlike), 3)
+                where = f"all datasets of {family.title} ({names})"
+                remarks[f"{title} was not run alike on {where}: an average mixes these."] = None
+    return list(remarks)
+
+
 def _recoded(families: Sequence[Family]) -> list[str]:
     """Name the metrics without a mean over seeds since their code changed between them."""
     where: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -105,8 +135,8 @@ def _recoded(families: Sequence[Family]) -> list[str]:
             for name in recoded(by_seed.values()):
                 where[by_seed[min(by_seed)].title, name].append(key.dataset)
     return [
-        f"{title} has no {in_sentence(name)} on {_some(list(dict.fromkeys(datasets)))}: its seeds "
-        "were scored with different code of this metric; run the older cells again."
+        f"{title} has no {in_sentence(name)} on {some(list(dict.fromkeys(datasets)), 3)}: its "
+        "seeds were scored with different code of this metric; run the older cells again."
         for (title, name), datasets in where.items()
     ]
 
@@ -123,9 +153,3 @@ def _not_asked(records: Sequence[CellRecord], wanted: Sequence[CellRecord]) -> l
     if total == shown:
         return []
     return [f"{total - shown} of {total} results on disk were not asked for and are left out."]
-
-
-def _some(names: Sequence[str]) -> str:
-    """Return a few of the names and how many more there are."""
-    more = len(names) - _NAMED
-    return join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

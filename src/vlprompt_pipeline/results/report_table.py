@@ -78,7 +78,7 @@ def _frame(family: Family, group: GroupKey, methods: Sequence[_Method]) -> pd.Da
         table[f"delta_{mean.removesuffix('_mean')}"] = table[mean] - reference
     recipes = [method.results[0].method.method for method in methods]
     table = _with_published(table, recipes, family, group, columns)
-    best = next((mean for mean in reversed(columns) if table[mean].notna().any()), "base_mean")
+    best = next(mean for mean in reversed(columns) if table[mean].notna().any())
     table = table.sort_values(best, ascending=False, kind="stable", ignore_index=True)
     for position, name in enumerate(_KEY.split()):
         table.insert(position, name, getattr(group, name))
@@ -146,9 +146,7 @@ def _with_published(
     group: GroupKey,
     columns: Mapping[str, tuple[str, str]],
 ) -> pd.DataFrame:
-    """Add the figures of each row's recipe in the same protocol, CLIP and split."""
-    if group.random_split:
-        return table
+    """Add the figures of each row's recipe, where there are any (`printed`)."""
     printed_figures = {
         mean: [printed(family, dataset, group.shots, recipe, metric, nan) for recipe in recipes]
         for mean, (dataset, metric) in columns.items()

@@ -51,7 +51,7 @@ def _usual(by_seed: Mapping[int, MethodResult]) -> MadeWith | None:
     seeds: dict[str, list[int]] = defaultdict(list)
     for seed, result in sorted(by_seed.items()):
         seeds[_text(result.made_with)].append(seed)
-    most = max(seeds.values(), key=lambda same: (len(same), -same[0]))
+    most = max(seeds.values(), key=len)  # the first of them has the lowest seed
     return by_seed[most[0]].made_with
 
 

@@ -66,15 +66,15 @@ def verdicts_of(comparison: Comparison, record: CellRecord) -> dict[str, str]:
     record's dataset, or on average over its targets.
     """
     key = group_key(record)
-    here = comparison.pairs["family"] == comparison.family_of(key)
-    tests = against(comparison.pairs[here], ZERO_SHOT)
+    family = comparison.family_of(key)
+    tests = against(comparison.of(family, "pairs"), ZERO_SHOT)
     tests = tests.merge(comparison.families[["family", "ranking"]], on="family")
     tests = tests[
         tests["dataset"].eq(AVERAGE if key.targets else key.data)
         & tests["shots"].eq(key.shots)
         & tests["metric"].eq(tests["ranking"])
     ]
-    titles = dict(zip(comparison.scores["method"], comparison.scores["title"], strict=True))
+    titles = comparison.of(family).set_index("method")["title"].to_dict()
     return {
         test["method"]: verdict_sentence(test, titles[test["method"]], titles[ZERO_SHOT])
         for test in tests.to_dict("records")

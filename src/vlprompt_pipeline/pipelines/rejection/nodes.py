@@ -16,7 +16,8 @@ from vlprompt_pipeline.methods import resolve_recipe
 from vlprompt_pipeline.protocols import get_protocol
 from vlprompt_pipeline.reports.console import WIDTH, text_console
 from vlprompt_pipeline.reports.risk_coverage import risk_coverage_figure
-from vlprompt_pipeline.results.cells import StoredResults, partition_of
+from vlprompt_pipeline.results.cells import StoredResults
+from vlprompt_pipeline.results.coordinates import Coordinates
 from vlprompt_pipeline.results.groups import GroupKey, group_key, read_records
 from vlprompt_pipeline.results.outsiders import Scores, compare_with_hosts, outsider_table
 from vlprompt_pipeline.results.record_checks import differing
@@ -87,7 +88,7 @@ def require_made_alike(records: Iterable[CellRecord], partitions: Collection[str
     keys: dict[str, set[GroupKey]] = defaultdict(set)
     for record in records:
         for made in record.methods:
-            if partition_of(record.cell, made.method) in partitions:
+            if Coordinates.of(record.cell, made.method).partition in partitions:
                 measured.append(record.model_copy(update={"methods": (made,)}))
                 keys[made.method].add(group_key(record))
     for method, different in keys.items():

@@ -16,9 +16,10 @@ from vlprompt_pipeline.reports.figures import figures
 from vlprompt_pipeline.reports.layout import text_tables
 from vlprompt_pipeline.reports.page import render
 from vlprompt_pipeline.reports.terminal import to_text
-from vlprompt_pipeline.results.cells import StoredResults, partition_of
+from vlprompt_pipeline.results.cells import StoredResults
 from vlprompt_pipeline.results.compare_beside import compare_beside
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
+from vlprompt_pipeline.results.coordinates import Coordinates
 from vlprompt_pipeline.results.grid import ReportRun
 from vlprompt_pipeline.results.groups import newest_date, read_records, require_records, tell_apart
 from vlprompt_pipeline.results.records import CellRecord
@@ -35,7 +36,7 @@ class Report:
         table: every score of every record on disk.
         text: for a terminal.
         page: HTML.
-        headline: the first of the figures.
+        headline: the first of the figures, which is of the table that the run stands in.
         figures: by name.
         classes: HTML of this run, class by class; None without methods.
     """
@@ -120,7 +121,7 @@ def draw_class_page(
             folder=card.folder,
             class_names=records[0].classes.model_dump(),
             predictions=[
-                (method.title, results.predictions[partition_of(cell, method.method)]())
+                (method.title, results.predictions[Coordinates.of(cell, method.method).partition]())
                 for method in methods
             ],
         )

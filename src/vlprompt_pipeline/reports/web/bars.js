@@ -26,7 +26,7 @@ const drawRanking = (box, family, chosen) => {
     : chosen.methods.map(method => ({ dataset: byMethod, method }));
   const rows = cells.map(what => valueOf(family, chosen, what)).filter(Boolean).sort(bestFirst(chosen.metric));
   if (!rows.length) return nothingIn(box);
-  const name = ({ row }) => byMethod === null ? datasetTitle(family, row.dataset) : titleOf(row.method);
+  const name = ({ row }) => byMethod === null ? datasetTitle(family, row.dataset) : titleOf(family, row.method);
   const width = box.clientWidth, narrow = width < 460, step = narrow ? 38 : 26;
   const label = narrow ? 8 : Math.min(0.42 * width, 16 + 7 * Math.max(...rows.map(row => name(row).length)));
   const along = barScale(rows, [label + 8, width - 62]);
@@ -56,7 +56,8 @@ const drawPanels = (box, family, chosen) => {
   })).filter(panel => panel.rows.some(Boolean));
   if (!panels.length) return nothingIn(box);
   const gap = 24, step = 16, height = methods.length * step + 4;
-  const names = Math.min(0.36 * box.clientWidth, 12 + 6.4 * Math.max(...methods.map(method => titleOf(method).length)));
+  const longest = Math.max(...methods.map(method => titleOf(family, method).length));
+  const names = Math.min(0.36 * box.clientWidth, 12 + 6.4 * longest);
   const columns = Math.max(1, Math.floor((box.clientWidth - names) / (150 + gap)));
   const width = (box.clientWidth - names - gap * columns) / columns;
   const along = barScale(panels.flatMap(panel => panel.rows.filter(Boolean)), [8, width - 44]);
@@ -64,7 +65,7 @@ const drawPanels = (box, family, chosen) => {
   const namesColumn = () => {
     const svg = canvasOf(names, height, "Names of the methods.");
     const texts = methods.map(
-      (method, index) => textOf(names, index * step + 13, titleOf(method), { class: "end ink" }));
+      (method, index) => textOf(names, index * step + 13, titleOf(family, method), { class: "end ink" }));
     svg.append(...texts);
     const fit = () => texts.forEach(text => shorten(text, names));
     return { element: make("div", { class: "panel names" }, svg), fit };

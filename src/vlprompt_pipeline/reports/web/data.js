@@ -41,15 +41,14 @@ for (const family of given.families) {
 const missingCells = expand(given.missing);
 const flagged = new Set(given.families.flatMap(family => [...family.flags.keys()]));
 
-const titleOf = method => given.methods[method].title;
+const titleOf = (family, method) => family.method_titles[method];
 const isAverage = dataset => dataset === given.average;
 const datasetTitle = (family, dataset) => family.titles[dataset];
 
 // The row of a score, if there is one; `what` may name other values than those chosen.
 const scoreOf = (family, chosen, what) => {
   const { dataset, shots, method, metric } = { ...chosen, ...what };
-  const row = family.index.get(keyOf(dataset, shots, method, metric));
-  return row && row.mean !== null ? row : null;
+  return family.index.get(keyOf(dataset, shots, method, metric)) ?? null;
 };
 
 // The paired tests with a method, turned so that the others are compared with it.

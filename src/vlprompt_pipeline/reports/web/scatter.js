@@ -95,9 +95,7 @@ const drawHalves = (box, family, chosen) => {
   for (const { base, other } of marks) {
     const fill = `fill:${colourOf(base.method)}`;
     base.per_seed.forEach((value, index) => {
-      if (index < other.per_seed.length) {
-        svg.append(draw("circle", { cx: x(value), cy: up(other.per_seed[index]), r: 2.2, class: "seed", style: fill }));
-      }
+      svg.append(draw("circle", { cx: x(value), cy: up(other.per_seed[index]), r: 2.2, class: "seed", style: fill }));
     });
     const at = [x(base.mean), up(other.mean)], [b, n] = [base.std ?? 0, other.std ?? 0];
     const bars = [

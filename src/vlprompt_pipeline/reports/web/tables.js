@@ -37,8 +37,9 @@ const nameCell = (family, method) => {
   const flags = [...new Set((family.flags.get(method) ?? []).flatMap(row => row.flags))];
   const mark = draw("svg", { class: "mark", viewBox: "-6 -6 12 12", "aria-hidden": "true" });
   mark.append(markOf(method, 0, 0, flags.length > 0));
-  const meanings = () => [titleOf(method), ...flags.map(flag => `${flag}: ${given.flags[flag]}`)];
-  const cell = cellOf(titleOf(method), titleOf(method), flags.join(", "), flags.length ? meanings : null);
+  const title = titleOf(family, method);
+  const meanings = () => [title, ...flags.map(flag => `${flag}: ${given.flags[flag]}`)];
+  const cell = cellOf(title, title, flags.join(", "), flags.length ? meanings : null);
   cell.prepend(mark);
   return cell;
 };
@@ -114,7 +115,7 @@ const drawScores = (table, family, chosen) => {
     if (shared.length) heading.append(make("small", {}, shared.join(", ")));
     headings.push(heading);
     if (verdicts && key === ranking) {
-      headings.push(worded(headingOf(`Against ${titleOf(given.zero_shot)}`, "text", "verdict")));
+      headings.push(worded(headingOf(`Against ${titleOf(family, given.zero_shot)}`, "text", "verdict")));
       for (const [method, cells] of rows) cells.push(worded(cellOf(verdicts[method], verdicts[method] ?? NONE)));
     }
   }
@@ -144,7 +145,7 @@ const drawTests = (table, family, chosen) => {
     const ofMethod = byMethod.get(method);
     const cells = datasets.map(dataset => {
       const row = ofMethod.find(test => test.dataset === dataset);
-      const none = () => [`${titleOf(method)}, ${datasetTitle(family, dataset)}: no paired test`];
+      const none = () => [`${titleOf(family, method)}, ${datasetTitle(family, dataset)}: no paired test`];
       return row ? testCell(family, row) : cellOf(null, NONE, "", none);
     });
     if (several) cells.unshift(verdictCell(ofMethod.filter(row => !isAverage(row.dataset))));

@@ -27,7 +27,8 @@ const shotsText = shots => shots === 1 ? "1 shot" : `${shots} shots`;
 
 // What is told of a score on demand, a line each; the first is a heading.
 const scoreLines = (family, row) => {
-  const lines = [`${titleOf(row.method)}, ${datasetTitle(family, row.dataset)}: ${given.metrics[row.metric].title}`];
+  const where = `${titleOf(family, row.method)}, ${datasetTitle(family, row.dataset)}`;
+  const lines = [`${where}: ${given.metrics[row.metric].title}`];
   const sample = row.std * Math.sqrt(row.n_seeds / (row.n_seeds - 1));
   const spread = ` ± ${twoDecimals(row.std)} (of the population; sample: ${twoDecimals(sample)})`;
   const shots = family.curves ? `, ${shotsText(row.shots)}` : "";
@@ -49,14 +50,15 @@ const scoreLines = (family, row) => {
 };
 
 const testLines = (family, row) => [
-  `${titleOf(row.method)} against ${titleOf(row.against)}, ${datasetTitle(family, row.dataset)}: ${row.verdict}`,
+  `${titleOf(family, row.method)} against ${titleOf(family, row.against)}, ` +
+    `${datasetTitle(family, row.dataset)}: ${row.verdict}`,
   `${given.metrics[row.metric].title} ${signed(row.difference)}` +
     (row.low === null ? "" : `, 95 % interval ${signed(row.low)} to ${signed(row.high)}`),
   `p ${pValue(row.p_value)}, ${pValue(row.p_holm)} after Holm’s correction for ` +
     `${counted(row.tests, "test")} (${row.test})`,
 ];
 const missingLines = (family, chosen, what) => [
-  `${titleOf(what.method)}, ${datasetTitle(family, what.dataset)}: no figure`,
+  `${titleOf(family, what.method)}, ${datasetTitle(family, what.dataset)}: no figure`,
   ...(isAverage(what.dataset) ? ["It has not all of the datasets."] : []),
   ...missingOf(family, chosen, what).map(cell => `Missing ${cell.seeds}: ${cell.reason}`),
 ];
