@@ -151,6 +151,12 @@ def test_too_few_images_and_a_hopeless_model_are_refused_with_advice():
         calibrate(how("max_softmax"), logits, labels)
 
 
+def test_what_is_wanted_and_what_is_reached_do_not_look_alike():
+    logits, labels = two_classes(9.0, *[3.0] * 999), np.array([1, 1, 1] + [0] * 997)
+    with pytest.raises(DataError, match=r"gives 99\.9% right .* at best 99\.7% are right"):
+        calibrate(how("max_softmax", accuracy=0.999), logits, labels)
+
+
 def test_one_lucky_image_is_not_enough():
     logits = two_classes(9.0, *[1.0] * 39)
     with pytest.raises(DataError, match="no threshold gives"):
