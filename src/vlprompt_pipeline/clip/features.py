@@ -199,7 +199,7 @@ def _encoded(
         device = torch.device("cuda", torch.cuda.current_device())
         decoded = decode_in_processes(images, views, shards, worker_processes(), pin=True)
         on_device = transferred(((levels,) for levels in decoded), device)
-        source = (views.preprocessing.normalised_levels(levels) for (levels,) in on_device)
+        source = (views.preprocessing.normalised(levels) for (levels,) in on_device)
     else:
 
         def decode(row: int) -> Tensor:
