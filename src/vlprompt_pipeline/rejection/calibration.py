@@ -25,7 +25,7 @@ from vlprompt_pipeline.rejection.operating_points import (
     share_refused,
 )
 from vlprompt_pipeline.rejection.rejection import Calibration, Rejection
-from vlprompt_pipeline.rejection.scores import KINDS, softmax
+from vlprompt_pipeline.rejection.scores import KINDS, KindName, softmax
 from vlprompt_pipeline.rejection.temperature import fit_temperature
 
 FEWEST = 20
@@ -45,7 +45,7 @@ class RejectionParameters(Parameters):
         images: how many images to calibrate on at most, drawn by a seed.
     """
 
-    kind: Literal["none", "max_softmax", "energy", "conformal"]
+    kind: Literal["none", KindName]
     accuracy: float = Field(gt=0, le=1)
     coverage: float = Field(gt=0, lt=1)
     outsiders_refused: float = Field(gt=0, lt=1)
