@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from vlprompt_pipeline.clip.blocks import attend, finish, is_plain, project, project_some
+from vlprompt_pipeline.clip.picking import gathered
 from vlprompt_pipeline.clip.text_base import (
     Prompts,
     TextTowerBase,
@@ -75,19 +76,19 @@ class WholeTextTower(TextTowerBase):
         }
         x, end = self.sequences(prompts)
         positions = self.read_positions(end)
-        mask = self.mask
+        mask = None if self.mask is None else self.mask.to(x)
         for depth, block in enumerate(self.blocks):
             if depth in replaced:
                 x = replace_tokens(x, replaced[depth], self.start_tokens)
             if not is_plain(block):
-                x = block(x, attn_mask=None if mask is None else mask.to(x))
+                x = block(x, attn_mask=mask)
             elif depth < len(self.blocks) - 1:
-                x = finish(block, x, attend(*project(block, x), mask))
+                x = finish(block, x, attend(block, *project(block, x), mask))
             else:  # of the last block only what the place that is read asks for
-                q, k, v, x = project_some(block, x, positions)
-                rows = None if mask is None else mask.to(x)[positions][:, None]
-                return self.read(finish(block, x, attend(q, k, v, rows))[:, 0])
-        return self.read(x.gather(1, positions[..., None].expand(-1, -1, x.shape[-1]))[:, 0])
+                q, pairs, x = project_some(block, x, lambda tokens: gathered(tokens, positions))
+                rows = None if mask is None else mask[positions][:, None]
+                return self.read(finish(block, x, attend(block, q, pairs, rows))[:, 0])
+        return self.read(gathered(x, positions)[:, 0])
 
     def sequences(self, prompts: Prompts) -> tuple[Tensor, Tensor]:
         """Return prompts `[classes, context, width]` with positions, and where each ends."""
