@@ -8,16 +8,10 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
+from vlprompt_pipeline.clip.forms import SPECIAL_TOKENS, TOKENIZER_CONFIG, TOKENIZER_FILE
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.small import write_small_tokenizer
-from vlprompt_pipeline.clip.tokenizers import (
-    SPECIAL_TOKENS,
-    TOKENIZER_CONFIG,
-    TOKENIZER_FILE,
-    ClipTokenizer,
-    FileTokenizer,
-    tokenizer_of,
-)
+from vlprompt_pipeline.clip.tokenizers import ClipTokenizer, FileTokenizer, tokenizer_of
 from vlprompt_pipeline.errors import WeightsError
 
 

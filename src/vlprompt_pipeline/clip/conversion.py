@@ -22,6 +22,7 @@ from vlprompt_pipeline.clip.forms import (
     OPEN_CLIP_CONFIG,
     OPEN_CLIP_WEIGHTS,
     PICKLES,
+    TOKENIZER_FILES,
     TRANSFORMERS_CONFIG,
     read_open_clip_config,
     snapshot,
@@ -29,7 +30,6 @@ from vlprompt_pipeline.clip.forms import (
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.openai_archives import PUBLISHED, is_torchscript, read_torchscript
 from vlprompt_pipeline.clip.pretrained import model_config, refuse_unsupported
-from vlprompt_pipeline.clip.tokenizers import TOKENIZER_FILES
 from vlprompt_pipeline.clip.weights import load_into, renamed_for
 from vlprompt_pipeline.errors import ConfigError, UserError, WeightsError
 from vlprompt_pipeline.filesystem.files import atomic_write, sha256_file

@@ -9,9 +9,13 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import Tensor
 
-from vlprompt_pipeline.clip.forms import OPEN_CLIP_CONFIG, OPEN_CLIP_WEIGHTS, read_folder
+from vlprompt_pipeline.clip.forms import (
+    OPEN_CLIP_CONFIG,
+    OPEN_CLIP_WEIGHTS,
+    TOKENIZER_FILES,
+    read_folder,
+)
 from vlprompt_pipeline.clip.loading import locate
-from vlprompt_pipeline.clip.tokenizers import TOKENIZER_FILES
 from vlprompt_pipeline.clip.weights import expand_token_rows, read_state
 from vlprompt_pipeline.filesystem.files import atomic_write
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vlprompt_pipeline.clip.tokenizers import TOKENIZER_FILE
 from vlprompt_pipeline.clip.transformers_models import model_config
 from vlprompt_pipeline.clip.transformers_processors import preprocess_config
 from vlprompt_pipeline.errors import WeightsError
@@ -22,6 +21,9 @@ from vlprompt_pipeline.errors import WeightsError
 OPEN_CLIP_CONFIG, OPEN_CLIP_WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 TRANSFORMERS_CONFIG, TRANSFORMERS_WEIGHTS = "config.json", "model.safetensors"
 PROCESSOR_CONFIGS = ("preprocessor_config.json", "processor_config.json")
+TOKENIZER_FILE, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
+SPECIAL_TOKENS = "special_tokens_map.json"
+TOKENIZER_FILES = (TOKENIZER_FILE, TOKENIZER_CONFIG, SPECIAL_TOKENS)
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
 ADVICE = "download it again, or point clip.source at another folder"
 

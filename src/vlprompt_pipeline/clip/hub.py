@@ -16,6 +16,8 @@ from vlprompt_pipeline.clip.forms import (
     OPEN_CLIP_CONFIG,
     OPEN_CLIP_WEIGHTS,
     PROCESSOR_CONFIGS,
+    TOKENIZER_FILE,
+    TOKENIZER_FILES,
     TRANSFORMERS_CONFIG,
     TRANSFORMERS_WEIGHTS,
     ClipFiles,
@@ -25,7 +27,6 @@ from vlprompt_pipeline.clip.forms import (
     read_processor_config,
 )
 from vlprompt_pipeline.clip.pretrained import refuse_unsupported, tag_config
-from vlprompt_pipeline.clip.tokenizers import TOKENIZER_FILE, TOKENIZER_FILES
 from vlprompt_pipeline.clip.transformers_models import model_config
 from vlprompt_pipeline.clip.transformers_processors import preprocess_config
 from vlprompt_pipeline.errors import WeightsError, reason_of
