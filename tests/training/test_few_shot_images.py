@@ -88,7 +88,8 @@ def test_features_of_a_few_shot_set_are_those_of_its_images_in_its_order(tiny_cl
     hashes = [sha256_file(tmp_path / name) for name in NAMES]
     table = pd.DataFrame({"path": NAMES, "fingerprint": hashes})
     chosen = FewShotSet("pets", 1, 1, "", (("1.png", 0),), (("4.png", 1), ("0.png", 0)))
-    card, store = SimpleNamespace(name="pets", folder=tmp_path), tmp_path / "store"
+    card = SimpleNamespace(name="pets", folder=tmp_path, split_sha256="")
+    store = tmp_path / "store"
     parameters = FeatureParameters(**{**SETTINGS, "train": "online", "decoding": "auto"})
     found = extract_few_shot_features(tiny_clip, table, card, chosen, store, parameters, seed=1)
     assert (found.validation.images, found.training.fingerprints) == (2, (hashes[1],))

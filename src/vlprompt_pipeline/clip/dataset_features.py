@@ -6,7 +6,6 @@ stage leaves for the next is a record with the key of its features there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -137,7 +136,7 @@ def extract_few_shot_features(
 ) -> FewShotSetFeatures:
     """Compute the features of a few-shot set's training images, and of its validation images."""
     training = extract_training_features(clip, table, card, few_shot_set, store, features, seed)
-    images = few_shot_images(table, card, few_shot_set.val)
+    images = few_shot_images(table, card, few_shot_set, "val")
     view = EvaluationView(clip.preprocessing, training.decoding)
     key = encode_images(clip, images, view, store, features).key if len(images) else None
     validation = ValidationFeatures(key, clip.weights_sha256, len(images))
@@ -158,7 +157,7 @@ def extract_training_features(
     With `features.train: online` there is nothing to extract ahead: the crops are drawn while
     training, and only what they are drawn from is noted.
     """
-    images = few_shot_images(table, card, few_shot_set.train)
+    images = few_shot_images(table, card, few_shot_set, "train")
     crops = _training_views(clip, card, features, seed)
     key = None
     if features.train == "cached":
@@ -248,8 +247,13 @@ def encode_images(
 
 
 def few_shot_images(
-    table: pd.DataFrame, card: DatasetCard, images: Sequence[tuple[str, int]]
+    table: pd.DataFrame, card: DatasetCard, few_shot_set: FewShotSet, part: Literal["train", "val"]
 ) -> ImageSet:
-    """Give the files of one part of a few-shot set, in its order."""
-    paths = [path for path, _ in images]
+    """Give the files of one part of a few-shot set, in its order.
+
+    Raises:
+        DataError: it was drawn from another split of the dataset.
+    """
+    few_shot_set.require_split(card)
+    paths = [path for path, _ in getattr(few_shot_set, part)]
     return ImageSet.of(card.folder, table.set_index("path", drop=False).loc[paths])

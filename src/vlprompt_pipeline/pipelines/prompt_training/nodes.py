@@ -88,9 +88,11 @@ def train_prompt(
         codebooks of a tensor were made.
 
     Raises:
+        DataError: the images were split again after the few-shot set was drawn.
         UserError: the features are of a run with other settings.
         WeightsError: they are of another CLIP.
     """
+    few_shot_set.require_split(card)
     base = class_subsets["base"]
     classes = ClassTexts(base.class_names, card.template)
     group = members(method, seed, side_by_side, recipes)
