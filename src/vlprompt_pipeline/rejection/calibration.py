@@ -81,7 +81,7 @@ def calibrate(
     kind = KINDS[how.kind]
     scores = kind.score(logits)
     correct = logits.argmax(-1) == labels
-    outside = kind.score(outsiders) if outsiders is not None and len(outsiders) else None
+    outside = None if outsiders is None else kind.score(outsiders)
     points: tuple[OperatingPoint, ...] = ()
     if kind.sets:  # outsiders would raise the threshold, and break what sets of labels promise
         threshold, wanted = _conformal_threshold(logits, labels, how.coverage), how.coverage
