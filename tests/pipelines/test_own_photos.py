@@ -167,7 +167,7 @@ def test_another_draw_of_the_split_stands_in_the_report(project, photos):
     ).read_text(encoding="utf-8")
 
 
-def test_a_few_shot_set_of_another_split_is_refused_by_what_would_use_it(project, photos):
+def test_what_was_made_of_another_split_is_refused_by_what_would_use_it(project, photos):
     own = {**OWN, "methods": ["zero_shot"]}
     project.run(own)
     write_classes(photos, Blue_square=8)  # the first name: the labels of all others are shifted
@@ -176,6 +176,10 @@ def test_a_few_shot_set_of_another_split_is_refused_by_what_would_use_it(project
         assert project.refusal(own, stages=(stage,)).startswith(
             "the few-shot set of My.Photos, 3 shots, seed 1, was drawn from another split than "
         )
+    project.run(own, stages=("few_shot_sampling",))
+    assert project.refusal(own, stages=("prompt_training",)).startswith(
+        "the few-shot features of My.Photos, seed 1, were made with other images, settings or code "
+    )
     project.run(own)
 
 

@@ -179,10 +179,9 @@ class FeatureStore:
             "shards": shards,
         }
         path = self.root / key / "features.json"
-        content = json.dumps(description, indent=1)
-        if find_fault(path, key) or path.read_text(encoding="utf-8") != content:
+        if find_fault(path, key):
             with described_write(path, key) as temporary:
-                temporary.write_text(content, encoding="utf-8")
+                temporary.write_text(json.dumps(description, indent=1), encoding="utf-8")
 
 
 def _encoded(
