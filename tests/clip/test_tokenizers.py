@@ -76,6 +76,18 @@ def test_some_classes_say_in_their_configuration_what_stands_around_a_text(
     assert (read.start, read.end, read.pad) == (start, end, 0)
 
 
+def test_the_tokenizer_of_siglip_2_lowers_what_its_file_does_not(folder):
+    plain = FileTokenizer(folder)
+    config = json.loads((folder / TOKENIZER_CONFIG).read_text())
+    (folder / TOKENIZER_CONFIG).write_text(
+        json.dumps(config | {"tokenizer_class": "Siglip2Tokenizer"})
+    )
+    read = FileTokenizer(folder)
+    assert read.encode("A Cat") == read.encode("a cat") == plain.encode("a cat")
+    assert plain.encode("A Cat") != plain.encode("a cat")
+    assert read.identity != plain.identity
+
+
 def test_two_tokens_before_a_text_are_refused(folder):
     tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
     tokenizer.post_processor = processors.TemplateProcessing(

@@ -24,11 +24,9 @@ from vlprompt_pipeline.clip.forms import (
     find_weights,
     read_json,
     read_open_clip_config,
-    read_processor_config,
+    read_transformers_configs,
 )
 from vlprompt_pipeline.clip.pretrained import refuse_unsupported, tag_config
-from vlprompt_pipeline.clip.transformers_models import model_config
-from vlprompt_pipeline.clip.transformers_processors import preprocess_config
 from vlprompt_pipeline.errors import WeightsError, reason_of
 
 
@@ -65,14 +63,12 @@ def fetch_repository(name: str, *, weights: bool = True) -> ClipFiles:
         preprocess_cfg = described["preprocess_cfg"]
         return ClipFiles(model_cfg, preprocess_cfg, files, tokenizer, False, where)
     config = _fetch(name, TRANSFORMERS_CONFIG, where)
-    model_cfg = model_config(read_json(config), where)
     for processor in PROCESSOR_CONFIGS:
         _fetch_if_there(name, processor)
-    size = model_cfg["vision_cfg"]["image_size"]
-    preprocess_cfg = preprocess_config(read_processor_config(config.parent), size, where)
+    configs = read_transformers_configs(config.parent, where)
     files = _fetch_weights(name, TRANSFORMERS_WEIGHTS, where) if weights else ()
     tokenizer = _fetch_tokenizer(name, name)
-    return ClipFiles(model_cfg, preprocess_cfg, files, tokenizer, True, where)
+    return ClipFiles(*configs, files, tokenizer, True, where)
 
 
 def is_repository(name: str) -> bool:
