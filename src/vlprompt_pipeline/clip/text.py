@@ -145,24 +145,10 @@ class TextTower(TextTowerBase):
         attended = attend(block, q, _behind(prefix, pairs), mask[:, None])
         return self.read(finish(block, y, attended)).flatten(0, 1)
 
-    def with_class_tokens(self, prompts: Prompts, layer: int, tokens: Tensor) -> Tensor:
-        """Return features `[classes, embed]` of one group whose context is replaced by class, once.
-
-        At the input of block `layer`, counted from 0, `tokens` `[classes, n, width]` stand in the
-        place of positions 1 to n. Before that block the context is the same for all classes.
-        """
-        prompts, tokens = prompts.to(self.dtype), tokens.to(self.dtype)
-        length = prompts.prefix.shape[1] + prompts.suffix.shape[1]
-        room = self._room()
-        features = []
-        for some in slices(len(tokens), self.at_once // length):
-            part = Prompts(prompts.prefix, prompts.suffix[some], prompts.lengths[some])
-            need = self._kept(len(part.suffix) * length)
-            features.append(room.run(self._replaced_at, need, part, layer, tokens[some]))
-        return torch.cat(features)
+    def _length(self, prompts: Prompts) -> int:
+        return prompts.prefix.shape[1] + prompts.suffix.shape[1]
 
     def _replaced_at(self, prompts: Prompts, layer: int, tokens: Tensor) -> Tensor:
-        """Return `with_class_tokens` for some classes."""
         classes = len(prompts.suffix)
         x = torch.cat([prompts.prefix.expand(classes, -1, -1), prompts.suffix], dim=1)
         x = x + self.positions[: x.shape[1]]
