@@ -80,7 +80,7 @@ def analysis(**changes: Any) -> AnalysisParameters:
 def material(clip) -> Material:
     def batches(learner, recipe, seed: int) -> CachedViews:
         features = _features(clip, 12, seed)[:, None]
-        return CachedViews(features, torch.arange(12) % 3, recipe.training.batch_size, seed)
+        return CachedViews(features, _labels(clip, 12), recipe.training.batch_size, seed)
 
     return Material(
         clip=clip,
@@ -89,7 +89,7 @@ def material(clip) -> Material:
             "new": ClassTexts(("tree", "house", "old car"), "a photo of a {}."),
         },
         test={
-            half: TestImages(torch.arange(50), torch.arange(50) % 3, _features(clip, 50, seed))
+            half: TestImages(torch.arange(50), _labels(clip, 50), _features(clip, 50, seed))
             for half, seed in (("base", 100), ("new", 101))
         },
         batches=batches,
@@ -100,9 +100,13 @@ def material(clip) -> Material:
 
 
 def _few_shot(clip, seed: int) -> FewShotFeatures:
-    images, labels = _features(clip, 12, seed), torch.arange(12) % 3
+    images, labels = _features(clip, 12, seed), _labels(clip, 12)
     return FewShotFeatures(images, labels, images[:3], labels[:3], images[:, None])
 
 
 def _features(clip, images: int, seed: int) -> torch.Tensor:
-    return unit_vectors(images, clip.embed_dim, seed=seed)
+    return unit_vectors(images, clip.embed_dim, seed=seed).to(clip.device)
+
+
+def _labels(clip, images: int) -> torch.Tensor:
+    return torch.arange(images).to(clip.device) % 3

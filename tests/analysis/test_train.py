@@ -8,9 +8,12 @@ import pytest
 import torch
 
 from analysis.material import RECIPES, analysis, material
+from simulated_gpu import simulated_gpu
 from vlprompt_pipeline.analysis import ResultStore, make_plan, post_training, train_runs
 from vlprompt_pipeline.analysis.runs import Run
+from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.methods import build_learner, quantize_after, resolve_recipe
+from vlprompt_pipeline.methods.gda import GDA
 from vlprompt_pipeline.training import train
 
 ALL = 10_000  # prompts at once
@@ -92,6 +95,26 @@ def test_a_stopped_analysis_goes_on(tiny_clip, store):
     together = train_runs(runs, data, ResultStore(store.root / "other"), ALL)
     for run in runs:
         torch.testing.assert_close(results[run].contexts, together[run].contexts, rtol=0, atol=1e-5)
+
+
+def test_on_a_gpu_what_is_fitted_takes_kernels_that_repeat_their_bits(
+    tiny_clip, tiny_clip_folder, tmp_path, monkeypatch
+):
+    def fit(learner, few_shot):
+        strict.append(torch.are_deterministic_algorithms_enabled())
+        return its_own(learner, few_shot)
+
+    strict, its_own = [], GDA.fit
+    monkeypatch.setattr(GDA, "fit", fit)
+    runs = {_run("gda"): False, _run("coop"): True}
+    on_cpu = train_runs(runs, material(tiny_clip), ResultStore(tmp_path / "cpu"), ALL)
+    with simulated_gpu():
+        clip = load_clip(f"local-dir:{tiny_clip_folder}", "tiny", "cuda", precision="fp32")
+        on_gpu = train_runs(runs, material(clip), ResultStore(tmp_path / "gpu"), ALL)
+    assert strict == [False, True]
+    for run in runs:
+        assert on_gpu[run].scores == on_cpu[run].scores
+    assert torch.equal(on_gpu[_run("coop")].correct, on_cpu[_run("coop")].correct)
 
 
 def test_a_broken_file_is_made_again(tiny_clip, store):

@@ -25,6 +25,7 @@ from vlprompt_pipeline.clip import (
     TrainingViews,
     features,
 )
+from vlprompt_pipeline.clip.encoding import computed_ahead
 from vlprompt_pipeline.errors import DataError, WeightsError
 
 OPTIONS = {"batch_size": 3, "shard_size": 4, "workers": 2}
@@ -88,6 +89,20 @@ def test_many_views_of_an_image_do_not_fill_the_memory(tiny_clip, tmp_path, monk
     slow.encode_images = encode
     FeatureStore(tmp_path / "store").extract(slow, images, crops, batch_size=16, workers=2)
     assert max(waiting) <= 16 + crops.count
+
+
+def test_what_is_no_longer_asked_for_is_not_computed():
+    begun: list[int] = []
+
+    def compute(number: int) -> int:
+        begun.append(number)
+        time.sleep(0.02)
+        return number
+
+    ahead = computed_ahead(compute, range(100), 50, workers=1)
+    assert next(ahead) == 0
+    ahead.close()
+    assert len(begun) < 10
 
 
 def test_second_time_nothing_is_computed(tiny_clip, images, tmp_path):

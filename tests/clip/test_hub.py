@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from huggingface_hub.errors import EntryNotFoundError
+from huggingface_hub.errors import EntryNotFoundError, HTTPError
 from huggingface_hub.utils import validate_repo_id
 
 from conftest import TINY_CLIP
@@ -144,4 +144,13 @@ def test_a_tokenizer_that_is_named_by_a_path_of_another_machine_is_asked_for(tmp
 
     monkeypatch.setattr("vlprompt_pipeline.clip.hub.hf_hub_download", download)
     with pytest.raises(WeightsError, match="neither someone/tiny nor /there/tokenizer has a token"):
+        fetch_repository("someone/tiny")
+
+
+def test_a_proxy_that_refuses_is_told(monkeypatch):
+    def refused(repository: str, name: str) -> str:
+        raise HTTPError("403 Forbidden")  # an error of the HTTP library, which is no OSError
+
+    monkeypatch.setattr("vlprompt_pipeline.clip.hub.hf_hub_download", refused)
+    with pytest.raises(WeightsError, match=r"cannot fetch config\.json of .* \(403 Forbidden\)"):
         fetch_repository("someone/tiny")

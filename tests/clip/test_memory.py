@@ -21,15 +21,32 @@ def test_of_this_machine_is_some():
     ("limit", "free"),
     [("1000\n", 450), ("500\n", 1), ("max\n", 7000), ("9999\n", 7000), (None, 7000)],
 )
-def test_the_least_counts_of_what_system_and_container_leave(tmp_path, monkeypatch, limit, free):
+@pytest.mark.parametrize(
+    ("own", "limited"), [("/", ""), ("/slurm/job_7/step_0", "slurm/job_7"), ("/a", "a")]
+)
+def test_the_least_counts_of_what_system_and_limits_leave(
+    tmp_path, monkeypatch, limit, free, own, limited
+):
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=7000))
-    monkeypatch.setattr(memory, "CGROUP", tmp_path)
+    monkeypatch.setattr(memory, "CGROUPS", tmp_path / "groups")
+    monkeypatch.setattr(memory, "GROUP", tmp_path / "own")
+    (tmp_path / "own").write_text(f"0::{own}\n")
+    group = tmp_path / "groups" / limited
+    group.mkdir(parents=True)
     if limit:
-        (tmp_path / "memory.max").write_text(limit)
-        (tmp_path / "memory.current").write_text("600\n")
-        (tmp_path / "memory.stat").write_text("anon 540\nfile 60\ninactive_file 50\n")
+        (group / "memory.max").write_text(limit)
+        (group / "memory.current").write_text("600\n")
+        (group / "memory.stat").write_text("anon 540\nfile 60\ninactive_file 50\n")
     assert memory.free_memory(CPU) == free
     assert memory.memory_budget(CPU) == free // 2
+
+
+def test_where_there_are_no_groups_the_system_is_asked(tmp_path, monkeypatch):
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=7000))
+    monkeypatch.setattr(memory, "GROUP", tmp_path / "own")
+    assert memory.free_memory(CPU) == 7000
+    (tmp_path / "own").write_text("4:memory:/job_7\n")  # of version 1
+    assert memory.free_memory(CPU) == 7000
 
 
 def test_on_a_gpu_what_pytorch_holds_and_does_not_use_is_free(monkeypatch):

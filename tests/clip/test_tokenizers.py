@@ -8,16 +8,10 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
+from vlprompt_pipeline.clip.forms import SPECIAL_TOKENS, TOKENIZER_CONFIG, TOKENIZER_FILE
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.small import write_small_tokenizer
-from vlprompt_pipeline.clip.tokenizers import (
-    SPECIAL_TOKENS,
-    TOKENIZER_CONFIG,
-    TOKENIZER_FILE,
-    ClipTokenizer,
-    FileTokenizer,
-    tokenizer_of,
-)
+from vlprompt_pipeline.clip.tokenizers import ClipTokenizer, FileTokenizer, tokenizer_of
 from vlprompt_pipeline.errors import WeightsError
 
 
@@ -80,6 +74,18 @@ def test_some_classes_say_in_their_configuration_what_stands_around_a_text(
     (folder / SPECIAL_TOKENS).write_text(json.dumps({"pad_token": "<unk>"}))
     read = FileTokenizer(folder)
     assert (read.start, read.end, read.pad) == (start, end, 0)
+
+
+def test_the_tokenizer_of_siglip_2_lowers_what_its_file_does_not(folder):
+    plain = FileTokenizer(folder)
+    config = json.loads((folder / TOKENIZER_CONFIG).read_text())
+    (folder / TOKENIZER_CONFIG).write_text(
+        json.dumps(config | {"tokenizer_class": "Siglip2Tokenizer"})
+    )
+    read = FileTokenizer(folder)
+    assert read.encode("A Cat") == read.encode("a cat") == plain.encode("a cat")
+    assert plain.encode("A Cat") != plain.encode("a cat")
+    assert read.identity != plain.identity
 
 
 def test_two_tokens_before_a_text_are_refused(folder):

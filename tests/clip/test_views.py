@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from simulated_gpu import simulated_gpu
 from speed.decoding import random_clip
 from vlprompt_pipeline.clip import EvaluationView, Preprocessing, TrainingViews, views
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
@@ -43,7 +44,7 @@ def test_the_published_test_view_is_the_reference_bit_for_bit(tmp_path, size):
 
 
 @pytest.mark.parametrize("library", ["open_clip", "transformers"])
-def test_levels_that_are_normalised_later_give_the_same_bits(tmp_path, library):
+def test_levels_are_normalised_on_a_gpu_to_the_same_bits(tmp_path, library):
     pixels = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
     file = save(tmp_path / "p.jpg", pixels)
     p = replace(CLIP, size=(48, 64), library=library)
@@ -52,7 +53,9 @@ def test_levels_that_are_normalised_later_give_the_same_bits(tmp_path, library):
         levels = view.levels(file, "x")
         assert levels.shape == (view.count, 48, 64, 3)
         assert levels.dtype == torch.uint8
-        assert torch.equal(view.preprocessing.normalised_levels(levels), view.pixels(file, "x"))
+        with simulated_gpu():
+            on_gpu = p.normalised(levels.to("cuda")).cpu()
+        assert torch.equal(on_gpu, view.pixels(file, "x"))
 
 
 def test_which_crops_are_flipped_stays_as_it_was_drawn(tmp_path):

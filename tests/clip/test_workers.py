@@ -38,7 +38,7 @@ def test_processes_and_threads_give_the_same_bits(tiny_clip, images, tmp_path, v
     chunks = list(decode_in_processes(images, view, SHARDS, workers=2, pin=False))
     ends = np.cumsum([len(chunk) for chunk in chunks]).tolist()
     assert 40 * views in ends, "no chunk belongs to two shards"
-    parts = view.preprocessing.normalised_levels(torch.cat(chunks)).split(40 * views)
+    parts = view.preprocessing.normalised(torch.cat(chunks)).split(40 * views)
     values = torch.cat([encode_in_blocks(tiny_clip.encode_images, [each], 32) for each in parts])
     assert torch.equal(values.unflatten(0, (70, views)), stored.values)
 

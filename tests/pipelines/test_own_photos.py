@@ -167,6 +167,22 @@ def test_another_draw_of_the_split_stands_in_the_report(project, photos):
     ).read_text(encoding="utf-8")
 
 
+def test_what_was_made_of_another_split_is_refused_by_what_would_use_it(project, photos):
+    own = {**OWN, "methods": ["zero_shot"]}
+    project.run(own)
+    write_classes(photos, Blue_square=8)  # the first name: the labels of all others are shifted
+    project.run(own, stages=("data_preparation",))
+    for stage in ("feature_extraction", "prompt_training", "evaluation"):
+        assert project.refusal(own, stages=(stage,)).startswith(
+            "the few-shot set of My.Photos, 3 shots, seed 1, was drawn from another split than "
+        )
+    project.run(own, stages=("few_shot_sampling",))
+    assert project.refusal(own, stages=("prompt_training",)).startswith(
+        "the few-shot features of My.Photos, seed 1, were made with other images, settings or code "
+    )
+    project.run(own)
+
+
 def test_a_published_dataset_without_its_split_file(project, monkeypatch):
     root = project.data / "01_raw"
     benchmark = write_miniature(root, "dtd")

@@ -133,6 +133,17 @@ def test_sets_hold_all_labels_where_there_are_too_few_images_for_the_promise():
     assert just_enough.threshold == softmax(logits)[np.arange(20), labels].min() > 0
 
 
+def test_shares_that_are_no_binary_fractions_ask_for_no_image_more():
+    assert 100 * 0.55 > 55
+    logits, labels = drawn(99, 6)
+    right = np.sort(softmax(logits)[np.arange(99), labels])
+    assert calibrate(how("conformal", coverage=0.55), logits, labels).threshold == right[99 - 55]
+    logits, outsiders = two_classes(*[9.0] * 30, *[0.1] * 30), two_classes(*np.linspace(1, 5, 100))
+    few = how("max_softmax", outsiders_refused=0.55)
+    rejection = calibrate(few, logits, np.zeros(60, int), outsiders)
+    assert rejection.calibration.outsiders_refused == 0.55
+
+
 def test_an_image_that_is_like_no_class_has_an_empty_set_and_is_none_of_these():
     logits, labels = two_classes(*[6.0] * 40), np.zeros(40, int)
     decision = calibrate(how("conformal"), logits, labels).decide(two_classes(0.1, 6.0))
@@ -149,6 +160,12 @@ def test_too_few_images_and_a_hopeless_model_are_refused_with_advice():
         DataError, match=r"at best 50% are right.*lower registry\.rejection\.accuracy"
     ):
         calibrate(how("max_softmax"), logits, labels)
+
+
+def test_what_is_wanted_and_what_is_reached_do_not_look_alike():
+    logits, labels = two_classes(9.0, *[3.0] * 999), np.array([1, 1, 1] + [0] * 997)
+    with pytest.raises(DataError, match=r"gives 99\.9% right .* at best 99\.7% are right"):
+        calibrate(how("max_softmax", accuracy=0.999), logits, labels)
 
 
 def test_one_lucky_image_is_not_enough():

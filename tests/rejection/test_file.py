@@ -35,10 +35,10 @@ def test_probabilities_have_the_temperature_and_sets_the_threshold():
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"kind": "magic"}, "the kind is 'magic'"),
+        ({"kind": "magic"}, "kind: input should be 'max_softmax', 'energy' or 'conformal'"),
         ({"threshold": "NaN"}, "threshold"),
         ({"temperature": 0}, "temperature"),
-        ({"format": "other"}, "the format is 'other'"),
+        ({"format": "other"}, r"format: input should be 'vlprompt_pipeline\.rejection\.1'"),
         ({"more": 1}, "more"),
     ],
 )

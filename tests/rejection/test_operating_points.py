@@ -52,6 +52,7 @@ def test_outsiders_set_a_lowest_threshold():
     assert told(points) == [(0.9, 3.7, 0.5), (1.0, 4.5, 0.3)]
     assert [point.outsiders_refused for point in points] == [0.5, 0.75]
     assert told(operating_points(SCORES, RIGHT, outsiders, lowest=3.4))[0] == (0.9, 3.5, 0.5)
+    assert told(operating_points(SCORES, RIGHT, outsiders, lowest=4.0))[0] == (0.9, 4.0, 0.5)
     assert operating_points(SCORES, RIGHT, outsiders, lowest=6.1) == ()
 
 

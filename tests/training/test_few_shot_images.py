@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 
@@ -88,7 +89,8 @@ def test_features_of_a_few_shot_set_are_those_of_its_images_in_its_order(tiny_cl
     hashes = [sha256_file(tmp_path / name) for name in NAMES]
     table = pd.DataFrame({"path": NAMES, "fingerprint": hashes})
     chosen = FewShotSet("pets", 1, 1, "", (("1.png", 0),), (("4.png", 1), ("0.png", 0)))
-    card, store = SimpleNamespace(name="pets", folder=tmp_path), tmp_path / "store"
+    card = SimpleNamespace(name="pets", folder=tmp_path, split_sha256="")
+    store = tmp_path / "store"
     parameters = FeatureParameters(**{**SETTINGS, "train": "online", "decoding": "auto"})
     found = extract_few_shot_features(tiny_clip, table, card, chosen, store, parameters, seed=1)
     assert (found.validation.images, found.training.fingerprints) == (2, (hashes[1],))
@@ -98,11 +100,22 @@ def test_features_of_a_few_shot_set_are_those_of_its_images_in_its_order(tiny_cl
     pixels = torch.stack([view.of(tmp_path / name) for name in ("4.png", "0.png")])
     values = FeatureStore(store).load(found.validation.key).of(tiny_clip)[:, 0]
     torch.testing.assert_close(values, tiny_clip.encode_images(pixels))
-    given = (found.training, tiny_clip, card, store)
-    require_features_of_this_run(*given, parameters, seed=1)
-    other = parameters.model_copy(update={"decoding": "published"})
-    with pytest.raises(UserError, match="of pets, seed 1, were made with other settings or code"):
-        require_features_of_this_run(*given, other, seed=1)
+    require = partial(
+        require_features_of_this_run, clip=tiny_clip, table=table, card=card, store=store, seed=1
+    )
+    stored = (found.training, found.validation)
+    require(chosen, *stored, features=parameters)
+    require(chosen, found.training, None, features=parameters)
+    published = parameters.model_copy(update={"decoding": "published"})
+    for drawn, features in (
+        (chosen, published),
+        (replace(chosen, train=(("2.png", 0),)), parameters),
+        (replace(chosen, val=(("4.png", 1), ("3.png", 0))), parameters),
+    ):
+        with pytest.raises(UserError, match="of pets, seed 1, were made with other images, setti"):
+            require(drawn, *stored, features=features)
+    with pytest.raises(UserError, match="of pets, seed 1"):
+        require(None, None, None, features=parameters)
 
 
 def test_what_a_prompt_depends_on_belongs_to_the_fingerprint_of_its_training(tiny_clip, tmp_path):

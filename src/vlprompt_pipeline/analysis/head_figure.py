@@ -8,11 +8,9 @@ from __future__ import annotations
 import pandas as pd
 
 from vlprompt_pipeline.analysis.captions import Conditions, bits_text
-from vlprompt_pipeline.analysis.heads import FULL, PTQ, QAT
+from vlprompt_pipeline.analysis.heads import FULL, WAYS
 from vlprompt_pipeline.analysis.sheet import SeriesSheet
 from vlprompt_pipeline.wording import human_bytes, plus_minus
-
-_WAYS = {QAT: "while training", PTQ: "after training"}
 
 
 def heads_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
@@ -28,11 +26,11 @@ def heads_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
         x="bits a value",
         ys=[f"{half} accuracy (%)" for half in halves],
         series=titles,
-        columns=list(_WAYS.values()),
+        columns=list(WAYS.values()),
         marks=True,
     )
     for panels, half in zip(sheet.axes, halves, strict=True):
-        for axes, (way, meaning) in zip(panels, _WAYS.items(), strict=True):
+        for axes, (way, meaning) in zip(panels, WAYS.items(), strict=True):
             for number, title in enumerate(titles):
                 rows = table[(table["title"] == title) & (table["half"] == half)]
                 quantized = rows[rows["training"] == way].sort_values("bits")

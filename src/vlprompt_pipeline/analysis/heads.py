@@ -19,7 +19,8 @@ from vlprompt_pipeline.analysis.tables import means_over_seeds
 from vlprompt_pipeline.parametrizations import QuantizeConfig
 
 QAT, PTQ, FULL = "QAT", "PTQ", "none"
-"""How a head was quantized: while training, afterwards, or not."""
+WAYS = {QAT: "while training", PTQ: "after training"}
+"""When a prompt or a head was quantized, in words; the tables say `FULL` where it was not."""
 
 
 def heads_table(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pandas as pd
 
 from vlprompt_pipeline.analysis.captions import SCORES, STDS, Conditions, bits_text, scored
+from vlprompt_pipeline.analysis.heads import WAYS
 from vlprompt_pipeline.analysis.sheet import SeriesSheet
 from vlprompt_pipeline.parametrizations import QUANTIZERS
 from vlprompt_pipeline.reports.scatter import byte_axis
@@ -48,7 +49,6 @@ def quantizers_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
     """Return base, new and H by bits, for each quantizer, while and after training."""
     bits = list(dict.fromkeys(table["bits"]))
     quantizers = list(dict.fromkeys(table["quantizer"]))
-    modes = {"QAT": "while training", "PTQ": "after training"}
     sheet = SeriesSheet(
         about,
         f"Quantizers on {about.method}, by bits",
@@ -57,18 +57,18 @@ def quantizers_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
         x="bits a value",
         ys=list(SCORES.values()),
         series=[QUANTIZERS[name].title for name in quantizers],
-        columns=list(modes.values()),
+        columns=list(WAYS.values()),
         marks=True,
     )
     for row, score in zip(sheet.axes, SCORES, strict=True):
-        for axes, mode in zip(row, modes, strict=True):
+        for axes, (way, meaning) in zip(row, WAYS.items(), strict=True):
             for number, name in enumerate(quantizers):
-                rows = table[(table["training"] == mode) & (table["quantizer"] == name)]
+                rows = table[(table["training"] == way) & (table["quantizer"] == name)]
                 aside = 0.09 * (number - (len(quantizers) - 1) / 2)
                 xs = [bits.index(value) + aside for value in rows["bits"]]
                 title, means, stds = QUANTIZERS[name].title, rows[score], rows[STDS[score]]
                 texts = [
-                    f"{title}, {mode}{bits_text(row.bits)}: {scored(row)}"
+                    f"{title}, quantized {meaning}{bits_text(row.bits)}: {scored(row)}"
                     for row in rows.itertuples()
                 ]
                 sheet.marks(axes, title, xs, means, stds, texts, joined=True)

@@ -13,14 +13,10 @@ from vlprompt_pipeline.analysis.material import HALVES, Material
 from vlprompt_pipeline.analysis.runs import Result, ResultStore, Run
 from vlprompt_pipeline.export.learner import load_learner, pack_learner
 from vlprompt_pipeline.export.packed import pack, prompt_sizes
-from vlprompt_pipeline.methods import (
-    PromptLearner,
-    Recipe,
-    build_learner,
-    fit_learner,
-)
+from vlprompt_pipeline.methods import PromptLearner, Recipe, build_learner, fit_learner
 from vlprompt_pipeline.progress import Progress, no_progress
 from vlprompt_pipeline.training import train
+from vlprompt_pipeline.training.repeatable import repeatable
 from vlprompt_pipeline.training.side_by_side import SideBySide, Streams, layout_key
 
 
@@ -89,7 +85,8 @@ def _train(group: Sequence[Run], followed: bool, material: Material) -> list[Res
     following = Following(recipe, material) if followed else None
     few_shot = material.at_once(group[0].seed) if learners[0].fitted else None
     if few_shot is not None:  # such a learner shares no batch, so it is alone in its group
-        fit_learner(learners[0], recipe, few_shot, group[0].seed)
+        with repeatable(material.clip.device):
+            fit_learner(learners[0], recipe, few_shot, group[0].seed)
     if recipe.training:
         seeds = list(dict.fromkeys(run.seed for run in group))
         sources = [material.batches(learners[0], recipe, seed) for seed in seeds]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, TypeVar
@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
-from vlprompt_pipeline.clip.picking import picked
 
 Tower = TypeVar("Tower", bound=nn.Module)
 
@@ -22,81 +21,43 @@ _PARTS = ("ln_1", "attn", "ls_1", "ln_2", "mlp", "ls_2")
 _QUICK = 1.702  # of QuickGELU, x · sigmoid(1.702 x)
 
 
-def project(block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Compute queries, keys, values `[…, heads, tokens, width / heads]` of tokens."""
-    attn = block.attn
-    qkv = F.linear(block.ln_1(x), attn.in_proj_weight, attn.in_proj_bias)
-    return tuple(_by_head(part, attn.num_heads) for part in qkv.chunk(3, -1))
-
-
-def project_pairs(block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+def project(block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
     """Compute queries `[…, tokens, width]`, and keys beside values `[…, tokens, 2 width]`.
 
-    What is done to keys and values is done once; `attend_pairs` takes them apart.
+    What is done to keys and values is done once; `attend` takes them apart.
     """
     attn, width = block.attn, x.shape[-1]
     projected = F.linear(block.ln_1(x), attn.in_proj_weight, attn.in_proj_bias)
     return projected.split([width, 2 * width], -1)
 
 
-def project_pairs_some(
-    block: nn.Module, x: Tensor, places: Tensor, inverse: Tensor
+def project_some(
+    block: nn.Module, x: Tensor, some: Callable[[Tensor], Tensor]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Compute as `project_pairs` does, with queries of `picked` tokens only.
+    """Compute as `project` does, with queries of `some` of the tokens only.
 
     The third result is these tokens, `[…, some, width]`.
     """
+    attn, width = block.attn, x.shape[-1]
     normed = block.ln_1(x)
-    return *_apart(block, picked(normed, places, inverse), normed), picked(x, places, inverse)
-
-
-def attend_pairs(block: nn.Module, q: Tensor, pairs: Tensor, mask: Tensor) -> Tensor:
-    """Return attention `[…, tokens, width]` of what `project_pairs` gave.
-
-    The additive `mask` `[…, tokens, keys]` may have more columns than there are keys.
-    """
-    heads = block.attn.num_heads
-    by_head = (_by_head(each, heads) for each in (q, *pairs.chunk(2, -1)))
-    seen = mask[..., : pairs.shape[-2]]
-    attended = F.scaled_dot_product_attention(*by_head, attn_mask=seen)
-    return attended.transpose(-3, -2).flatten(-2)
-
-
-def project_some(
-    block: nn.Module, x: Tensor, places: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Compute as `project` does, with queries of the tokens at `places` `[…, some]` only.
-
-    The fourth result is these tokens, `[…, some, width]`.
-    """
-    positions = places[..., None].expand(*places.shape, x.shape[-1])
-    normed = block.ln_1(x)
-    return *_project_for(block, normed.gather(-2, positions), normed), x.gather(-2, positions)
-
-
-def project_first(block: nn.Module, x: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Compute as `project_some` does, with queries of the `count` first tokens only."""
-    normed = block.ln_1(x)
-    return *_project_for(block, normed[..., :count, :], normed), x[..., :count, :]
-
-
-def _project_for(block: nn.Module, queried: Tensor, normed: Tensor) -> tuple[Tensor, ...]:
-    """Return queries of some normed tokens, and keys and values of all, by head."""
-    q, pairs = _apart(block, queried, normed)
-    return tuple(_by_head(part, block.attn.num_heads) for part in (q, *pairs.chunk(2, -1)))
-
-
-def _apart(block: nn.Module, queried: Tensor, normed: Tensor) -> tuple[Tensor, Tensor]:
-    """Return queries of some normed tokens, and keys beside values of all."""
-    attn, width = block.attn, normed.shape[-1]
     weight_q, weight_pairs = attn.in_proj_weight.split([width, 2 * width])
     bias_q, bias_pairs = attn.in_proj_bias.split([width, 2 * width])
-    return F.linear(queried, weight_q, bias_q), F.linear(normed, weight_pairs, bias_pairs)
+    q = F.linear(some(normed), weight_q, bias_q)
+    return q, F.linear(normed, weight_pairs, bias_pairs), some(x)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-    """Return attention `[…, heads, tokens, width / heads]`; an additive mask in any precision."""
-    return F.scaled_dot_product_attention(q, k, v, None if mask is None else mask.to(q))
+def attend(
+    block: nn.Module, q: Tensor, pairs: Tensor, mask: Tensor | None = None, *, causal: bool = False
+) -> Tensor:
+    """Return attention `[…, tokens, width]` of queries to keys beside values.
+
+    An additive `mask` `[…, tokens, keys]` may have more columns than there are keys.
+    """
+    parts, heads = (q, *pairs.chunk(2, -1)), block.attn.num_heads
+    by_head = (each.unflatten(-1, (heads, -1)).transpose(-3, -2) for each in parts)
+    seen = None if mask is None else mask[..., : pairs.shape[-2]]
+    attended = F.scaled_dot_product_attention(*by_head, attn_mask=seen, is_causal=causal)
+    return attended.transpose(-3, -2).flatten(-2)
 
 
 def is_plain(block: nn.Module) -> bool:
@@ -105,15 +66,7 @@ def is_plain(block: nn.Module) -> bool:
 
 
 def finish(block: nn.Module, x: Tensor, attended: Tensor) -> Tensor:
-    """Return the rest of a block after attention `[…, heads, tokens, width / heads]`.
-
-    Projection and MLP.
-    """
-    return finish_pairs(block, x, attended.transpose(-3, -2).flatten(-2))
-
-
-def finish_pairs(block: nn.Module, x: Tensor, attended: Tensor) -> Tensor:
-    """Return the same after what `attend_pairs` gave, `[…, tokens, width]`."""
+    """Return the rest of a block after attention `[…, tokens, width]`: projection and MLP."""
     x = x + block.ls_1(block.attn.out_proj(attended))
     return x + block.ls_2(_mlp(block.mlp, block.ln_2(x)))
 
@@ -121,10 +74,6 @@ def finish_pairs(block: nn.Module, x: Tensor, attended: Tensor) -> Tensor:
 def in_single(x: Tensor) -> Tensor:
     """Return numbers in single precision at least."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
-def _by_head(x: Tensor, heads: int) -> Tensor:
-    return x.unflatten(-1, (heads, -1)).transpose(-3, -2)
 
 
 def _mlp(mlp: nn.Sequential, x: Tensor) -> Tensor:

@@ -7,17 +7,16 @@ read as `openai_archives` says, if its SHA-256 is the one that OpenAI publishes.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from vlprompt_pipeline.clip.architecture import build
+from vlprompt_pipeline.clip.copying import write_clip
 from vlprompt_pipeline.clip.forms import (
     OPEN_CLIP_CONFIG,
     OPEN_CLIP_WEIGHTS,
@@ -29,10 +28,9 @@ from vlprompt_pipeline.clip.forms import (
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.openai_archives import PUBLISHED, is_torchscript, read_torchscript
 from vlprompt_pipeline.clip.pretrained import model_config, refuse_unsupported
-from vlprompt_pipeline.clip.tokenizers import TOKENIZER_FILES
 from vlprompt_pipeline.clip.weights import load_into, renamed_for
 from vlprompt_pipeline.errors import ConfigError, UserError, WeightsError
-from vlprompt_pipeline.filesystem.files import atomic_write, sha256_file
+from vlprompt_pipeline.filesystem.files import sha256_file
 
 
 @dataclass(frozen=True)
@@ -87,14 +85,7 @@ def convert_clip(source: Path, target: Path, model: str | None = None) -> Conver
     model_cfg = config.get("model_cfg") or {"quick_gelu": False, **model_config(name)}
     config = {"model_cfg": model_cfg, "preprocess_cfg": config.get("preprocess_cfg", {})}
     state = _as_open_clip_stores(state, model_cfg, str(file))
-    with atomic_write(target / OPEN_CLIP_WEIGHTS) as temporary:
-        save_file(state, temporary)
-    for other in TOKENIZER_FILES:
-        if (file.parent / other).is_file():
-            with atomic_write(target / other) as temporary:
-                temporary.write_bytes((file.parent / other).read_bytes())
-    with atomic_write(target / OPEN_CLIP_CONFIG) as temporary:
-        temporary.write_text(json.dumps(config, indent=1), encoding="utf-8")
+    write_clip(config, state, file.parent, target)
     parameters = sum(tensor.numel() for tensor in state.values())
     return Conversion(form, name, len(state), parameters, target)
 

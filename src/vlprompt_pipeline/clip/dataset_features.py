@@ -6,7 +6,6 @@ stage leaves for the next is a record with the key of its features there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -137,7 +136,7 @@ def extract_few_shot_features(
 ) -> FewShotSetFeatures:
     """Compute the features of a few-shot set's training images, and of its validation images."""
     training = extract_training_features(clip, table, card, few_shot_set, store, features, seed)
-    images = few_shot_images(table, card, few_shot_set.val)
+    images = few_shot_images(table, card, few_shot_set, "val")
     view = EvaluationView(clip.preprocessing, training.decoding)
     key = encode_images(clip, images, view, store, features).key if len(images) else None
     validation = ValidationFeatures(key, clip.weights_sha256, len(images))
@@ -158,7 +157,7 @@ def extract_training_features(
     With `features.train: online` there is nothing to extract ahead: the crops are drawn while
     training, and only what they are drawn from is noted.
     """
-    images = few_shot_images(table, card, few_shot_set.train)
+    images = few_shot_images(table, card, few_shot_set, "train")
     crops = _training_views(clip, card, features, seed)
     key = None
     if features.train == "cached":
@@ -169,31 +168,48 @@ def extract_training_features(
 
 
 def require_features_of_this_run(
+    few_shot_set: FewShotSet | None,
     stored: TrainingFeatures | None,
+    validation: ValidationFeatures | None,
+    *,
     clip: FrozenClip,
+    table: pd.DataFrame,
     card: DatasetCard,
     store: Path,
     features: FeatureParameters,
     seed: int,
 ) -> None:
-    """Refuse training features that are not there, or that this run would make otherwise.
+    """Refuse few-shot features that are not there, or that this run would make otherwise.
+
+    Seeds that train beside the run's own have no `validation`.
 
     Raises:
-        UserError: an earlier run left them.
+        DataError: the few-shot set was drawn from another split of the dataset.
+        UserError: an earlier run left the features.
         WeightsError: they are of another CLIP.
     """
-    crops = _training_views(clip, card, features, seed)
-    key = None
-    if stored and features.train == "cached":
-        key = feature_key(clip, stored.fingerprints, crops, features.shard_size)
-    wanted = features.train, crops.decoding, key
-    if stored is None or (stored.mode, stored.decoding, stored.key) != wanted:
-        if stored and stored.key:
-            FeatureStore(store).load(stored.key).of(clip)  # tells of another CLIP
-        raise UserError(
-            f"the few-shot features of {card.name}, seed {seed}, were made with other settings or "
-            "code than those of this run: run feature_extraction too, or kedro run as a whole"
+    if few_shot_set and stored:
+        crops = _training_views(clip, card, features, seed)
+        view = EvaluationView(clip.preprocessing, crops.decoding)
+        trained, validated = (
+            few_shot_images(table, card, few_shot_set, part).fingerprints
+            for part in ("train", "val")
         )
+        key = val_key = None
+        if features.train == "cached":
+            key = feature_key(clip, trained, crops, features.shard_size)
+        if validated:
+            val_key = feature_key(clip, validated, view, features.shard_size)
+        found = stored.mode, stored.decoding, stored.fingerprints, stored.key
+        same = found == (features.train, crops.decoding, trained, key)
+        if same and (validation is None or validation.key == val_key):
+            return
+        if stored.key:
+            FeatureStore(store).load(stored.key).of(clip)  # tells of another CLIP
+    raise UserError(
+        f"the few-shot features of {card.name}, seed {seed}, were made with other images, settings "
+        "or code than those of this run: run feature_extraction too, or kedro run as a whole"
+    )
 
 
 def _training_views(
@@ -248,8 +264,13 @@ def encode_images(
 
 
 def few_shot_images(
-    table: pd.DataFrame, card: DatasetCard, images: Sequence[tuple[str, int]]
+    table: pd.DataFrame, card: DatasetCard, few_shot_set: FewShotSet, part: Literal["train", "val"]
 ) -> ImageSet:
-    """Give the files of one part of a few-shot set, in its order."""
-    paths = [path for path, _ in images]
+    """Give the files of one part of a few-shot set, in its order.
+
+    Raises:
+        DataError: it was drawn from another split of the dataset.
+    """
+    few_shot_set.require_split(card)
+    paths = [path for path, _ in getattr(few_shot_set, part)]
     return ImageSet.of(card.folder, table.set_index("path", drop=False).loc[paths])

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -61,15 +61,16 @@ class Views(Protocol):
     def identity(self) -> str:
         """What the features depend on, besides image and weights."""
 
-    def pixels(self, source: Path | ImageBytes, fingerprint: str) -> Tensor:
-        """Return `[count, 3, size, size]`.
+    def levels(self, source: Path | BinaryIO, fingerprint: str) -> Tensor:
+        """Return levels `[count, size, size, 3]` in uint8 of an image file, or of its bytes.
 
         Raises:
-            DataError: the file is no image.
+            DataError: it is no image, damaged, or too large to decode.
         """
 
-    def levels(self, source: Path | ImageBytes, fingerprint: str) -> Tensor:
-        """Return the same before it is normalised, `[count, size, size, 3]` in uint8."""
+    def pixels(self, source: Path | BinaryIO, fingerprint: str) -> Tensor:
+        """Return the same normalised, `[count, 3, size, size]`."""
+        return self.preprocessing.normalised(self.levels(source, fingerprint))
 
 
 @dataclass(frozen=True)

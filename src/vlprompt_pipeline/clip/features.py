@@ -179,10 +179,9 @@ class FeatureStore:
             "shards": shards,
         }
         path = self.root / key / "features.json"
-        content = json.dumps(description, indent=1)
-        if find_fault(path, key) or path.read_text(encoding="utf-8") != content:
+        if find_fault(path, key):
             with described_write(path, key) as temporary:
-                temporary.write_text(content, encoding="utf-8")
+                temporary.write_text(json.dumps(description, indent=1), encoding="utf-8")
 
 
 def _encoded(
@@ -199,7 +198,7 @@ def _encoded(
         device = torch.device("cuda", torch.cuda.current_device())
         decoded = decode_in_processes(images, views, shards, worker_processes(), pin=True)
         on_device = transferred(((levels,) for levels in decoded), device)
-        source = (views.preprocessing.normalised_levels(levels) for (levels,) in on_device)
+        source = (views.preprocessing.normalised(levels) for (levels,) in on_device)
     else:
 
         def decode(row: int) -> Tensor:

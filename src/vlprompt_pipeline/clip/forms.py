@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vlprompt_pipeline.clip.tokenizers import TOKENIZER_FILE
 from vlprompt_pipeline.clip.transformers_models import model_config
 from vlprompt_pipeline.clip.transformers_processors import preprocess_config
 from vlprompt_pipeline.errors import WeightsError
@@ -22,6 +21,9 @@ from vlprompt_pipeline.errors import WeightsError
 OPEN_CLIP_CONFIG, OPEN_CLIP_WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 TRANSFORMERS_CONFIG, TRANSFORMERS_WEIGHTS = "config.json", "model.safetensors"
 PROCESSOR_CONFIGS = ("preprocessor_config.json", "processor_config.json")
+TOKENIZER_FILE, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
+SPECIAL_TOKENS = "special_tokens_map.json"
+TOKENIZER_FILES = (TOKENIZER_FILE, TOKENIZER_CONFIG, SPECIAL_TOKENS)
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
 ADVICE = "download it again, or point clip.source at another folder"
 
@@ -61,7 +63,9 @@ def read_folder(folder: Path) -> ClipFiles:
             config["model_cfg"], config["preprocess_cfg"], weights, tokenizer, False, str(folder)
         )
     if (folder / TRANSFORMERS_CONFIG).is_file():
-        return _read_transformers_folder(folder)
+        configs = read_transformers_configs(folder, str(folder))
+        weights = find_weights(folder, TRANSFORMERS_WEIGHTS)
+        return ClipFiles(*configs, weights, folder, True, str(folder))
     weights = _files(folder, ".safetensors") + _files(folder, *PICKLES)
     if weights:
         raise WeightsError(
@@ -170,12 +174,19 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def read_processor_config(folder: Path) -> dict[str, Any]:
-    """Say how transformers prepares images for the model in a folder.
+def read_transformers_configs(folder: Path, where: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return `model_cfg` and `preprocess_cfg` of the model of transformers in a folder.
 
     Raises:
-        WeightsError: no file says it.
+        WeightsError: a file is missing, or says what cannot be adapted; it names `where`.
     """
+    model_cfg = model_config(read_json(folder / TRANSFORMERS_CONFIG), where)
+    size = model_cfg["vision_cfg"]["image_size"]
+    return model_cfg, preprocess_config(_read_processor_config(folder), size, where)
+
+
+def _read_processor_config(folder: Path) -> dict[str, Any]:
+    """Say how transformers prepares images for the model in a folder."""
     for name in PROCESSOR_CONFIGS:
         if (folder / name).is_file():
             config = read_json(folder / name)
@@ -183,15 +194,6 @@ def read_processor_config(folder: Path) -> dict[str, Any]:
     raise WeightsError(
         f"no {PROCESSOR_CONFIGS[0]} in {folder}: copy it from the model's repository"
     )
-
-
-def _read_transformers_folder(folder: Path) -> ClipFiles:
-    model_cfg = model_config(read_json(folder / TRANSFORMERS_CONFIG), str(folder))
-    preprocess_cfg = preprocess_config(
-        read_processor_config(folder), model_cfg["vision_cfg"]["image_size"], str(folder)
-    )
-    weights = find_weights(folder, TRANSFORMERS_WEIGHTS)
-    return ClipFiles(model_cfg, preprocess_cfg, weights, folder, True, str(folder))
 
 
 def _existing(folder: Path) -> Path:

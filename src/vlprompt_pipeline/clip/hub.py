@@ -9,26 +9,25 @@ from __future__ import annotations
 from pathlib import Path
 
 from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
+from huggingface_hub.errors import EntryNotFoundError, HFValidationError, HTTPError
 from huggingface_hub.utils import validate_repo_id
 
 from vlprompt_pipeline.clip.forms import (
     OPEN_CLIP_CONFIG,
     OPEN_CLIP_WEIGHTS,
     PROCESSOR_CONFIGS,
+    TOKENIZER_FILE,
+    TOKENIZER_FILES,
     TRANSFORMERS_CONFIG,
     TRANSFORMERS_WEIGHTS,
     ClipFiles,
     find_weights,
     read_json,
     read_open_clip_config,
-    read_processor_config,
+    read_transformers_configs,
 )
 from vlprompt_pipeline.clip.pretrained import refuse_unsupported, tag_config
-from vlprompt_pipeline.clip.tokenizers import TOKENIZER_FILE, TOKENIZER_FILES
-from vlprompt_pipeline.clip.transformers_models import model_config
-from vlprompt_pipeline.clip.transformers_processors import preprocess_config
-from vlprompt_pipeline.errors import WeightsError
+from vlprompt_pipeline.errors import WeightsError, reason_of
 
 
 def fetch_tag(model: str, tag: str, *, weights: bool = True) -> ClipFiles:
@@ -64,14 +63,12 @@ def fetch_repository(name: str, *, weights: bool = True) -> ClipFiles:
         preprocess_cfg = described["preprocess_cfg"]
         return ClipFiles(model_cfg, preprocess_cfg, files, tokenizer, False, where)
     config = _fetch(name, TRANSFORMERS_CONFIG, where)
-    model_cfg = model_config(read_json(config), where)
     for processor in PROCESSOR_CONFIGS:
         _fetch_if_there(name, processor)
-    size = model_cfg["vision_cfg"]["image_size"]
-    preprocess_cfg = preprocess_config(read_processor_config(config.parent), size, where)
+    configs = read_transformers_configs(config.parent, where)
     files = _fetch_weights(name, TRANSFORMERS_WEIGHTS, where) if weights else ()
     tokenizer = _fetch_tokenizer(name, name)
-    return ClipFiles(model_cfg, preprocess_cfg, files, tokenizer, True, where)
+    return ClipFiles(*configs, files, tokenizer, True, where)
 
 
 def is_repository(name: str) -> bool:
@@ -120,12 +117,11 @@ def _fetch(repository: str, name: str, model_name: str) -> Path:
     """
     try:
         return Path(hf_hub_download(repository, name))
-    except (OSError, EntryNotFoundError, HfHubHTTPError) as error:
-        reason = str(error).strip().partition("\n")[0]
+    except (OSError, EntryNotFoundError, HTTPError) as error:
         raise WeightsError(
             f"clip.source: cannot fetch {name} of {model_name} from {repository} "
-            f"({reason}); where the repository has only a pickle "
-            "(.bin, .pt), download that and run vlprompt convert-clip; with the files at hand use "
+            f"({reason_of(error)}); where the repository has only a pickle (.bin, .pt), download "
+            "that and run vlprompt convert-clip; with the files at hand use "
             f"local-dir:<folder with {OPEN_CLIP_CONFIG} and {OPEN_CLIP_WEIGHTS}>"
         ) from error
 
@@ -134,5 +130,5 @@ def _fetch_if_there(repository: str, name: str) -> Path | None:
     """Fetch a file; None where the repository, or without a network the cache, has none."""
     try:
         return Path(hf_hub_download(repository, name))
-    except (OSError, EntryNotFoundError, HfHubHTTPError, HFValidationError):
+    except (OSError, EntryNotFoundError, HTTPError, HFValidationError):
         return None

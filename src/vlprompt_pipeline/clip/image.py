@@ -14,16 +14,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.blocks import (
+    attend,
     attention_weights,
     finish,
     in_single,
     is_plain,
     norms_of,
     project,
-    project_first,
+    project_some,
     with_attention,
     with_norms,
 )
@@ -103,9 +103,10 @@ class ImageTower(nn.Module):
             return block(x)
         read = self.read_of(depth, x, inserted).shape[1]
         if read == x.shape[1]:
-            return finish(block, x, F.scaled_dot_product_attention(*project(block, x)))
-        q, k, v, x = project_first(block, x, read)  # what is not read is not computed either
-        return finish(block, x, F.scaled_dot_product_attention(q, k, v))
+            q, pairs = project(block, x)
+        else:  # what is not read is not computed either
+            q, pairs, x = project_some(block, x, lambda tokens: tokens[:, :read])
+        return finish(block, x, attend(block, q, pairs))
 
     def read_of(self, depth: int, x: Tensor, inserted: int = 0) -> Tensor:
         """Return those of the tokens before a block that are read behind it."""

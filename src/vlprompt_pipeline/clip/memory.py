@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -17,7 +17,8 @@ Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
 
 SHARE = 0.5  # of the free memory that one pass through a tower may keep: our choice
-CGROUP = Path("/sys/fs/cgroup")  # where Linux tells a container its limits
+GROUP = Path("/proc/self/cgroup")  # where Linux tells the group of a process,
+CGROUPS = Path("/sys/fs/cgroup")  # and the limits of all groups, which lie in each other
 
 
 class Room:
@@ -68,16 +69,31 @@ def memory_budget(device: torch.device) -> int:
 def free_memory(device: torch.device) -> int:
     """Return the bytes that a computation on `device` may still take.
 
-    On a CPU the least of what the system says is available and what the limit of a container
-    leaves. Files that were read count as taken there until their room is asked for.
+    On a CPU the least of what the system says is available and what the limits of a container, or
+    of a job of Slurm, leave.
     """
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    available = psutil.virtual_memory().available
+    return min([psutil.virtual_memory().available, *_left_by_limits()])
+
+
+def _left_by_limits() -> Iterator[int]:
+    """Yield the bytes that the limit of this process's group leaves, and those of groups around it.
+
+    Files that were read count as taken there until their room is asked for.
+    """
     try:
-        limit, taken = (int((CGROUP / f"memory.{each}").read_text()) for each in ("max", "current"))
-        stat = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
-    except (OSError, ValueError):  # no container, or no limit
-        return available
-    return min(available, max(1, limit - taken + int(stat.get("inactive_file", 0))))
+        own = Path(GROUP.read_text().rpartition("::")[2].strip())
+    except OSError:  # no Linux
+        return
+    for each in (own, *own.parents):
+        try:
+            group = CGROUPS / each.relative_to("/")
+            limit, taken = (
+                int((group / f"memory.{name}").read_text()) for name in ("max", "current")
+            )
+            stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        except (OSError, ValueError):  # no limit
+            continue
+        yield max(1, limit - taken + int(stat.get("inactive_file", 0)))

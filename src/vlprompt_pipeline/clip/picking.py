@@ -24,7 +24,7 @@ def picked(x: Tensor, places: Tensor, inverse: Tensor) -> Tensor:
         inverse: `[…, tokens]`, which of the picked ones a token is, `some` where it is none.
     """
     if not torch.is_grad_enabled():
-        return _gather(x, places)
+        return gathered(x, places)
     return _Picked.apply(x, places, inverse)
 
 
@@ -32,14 +32,15 @@ class _Picked(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, places: Tensor, inverse: Tensor) -> Tensor:
         ctx.save_for_backward(inverse)
-        return _gather(x, places)
+        return gathered(x, places)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (inverse,) = ctx.saved_tensors
         with_zeros = F.pad(gradient, (0, 0, 0, 1))  # for the tokens that were not picked
-        return _gather(with_zeros, inverse), None, None
+        return gathered(with_zeros, inverse), None, None
 
 
-def _gather(x: Tensor, places: Tensor) -> Tensor:
+def gathered(x: Tensor, places: Tensor) -> Tensor:
+    """Return tokens `[…, some, width]` of `x` that stand at `places` `[…, some]`."""
     return x.gather(-2, places[..., None].expand(*places.shape, x.shape[-1]))

@@ -85,21 +85,17 @@ class Preprocessing:
             return _crop_rounded_down(resized, *self.height_width)
         return _geometry(self)(image)
 
-    def normalised(self, image: Image.Image) -> Tensor:
-        """Return pixels `[3, height, width]` in float32, looked up level by level.
+    def normalised(self, levels: Tensor) -> Tensor:
+        """Return pixels `[…, 3, height, width]` in float32 of levels `[…, height, width, 3]`.
 
-        Arithmetic on tensors would start threads of its own in every thread that decodes, and these
-        would take the processor from the image tower.
+        They are looked up, level by level, where the levels are: these are of 8 bits, so that a
+        quarter of the bytes go to a device.
         """
-        levels, pixels = _levels(self), np.asarray(image)
-        channels = [levels[channel].take(pixels[..., channel]) for channel in range(3)]
-        return torch.from_numpy(np.stack(channels))
-
-    def normalised_levels(self, levels: Tensor) -> Tensor:
-        """Return what `normalised` does of levels `[…, height, width, 3]` in uint8, on any device.
-
-        A level takes a quarter of the memory, and so of the way to a device.
-        """
+        if levels.device.type == "cpu":
+            # by numpy: torch would start threads in every thread that decodes, against the tower
+            table, values = _levels(self), levels.numpy()
+            host = [table[channel].take(values[..., channel]) for channel in range(3)]
+            return torch.from_numpy(np.stack(host, axis=-3))
         table, shape = _levels_on(self, levels.device), levels.shape[:-1]
         channels = [
             of_channel.index_select(0, level.flatten().int()).view(shape)

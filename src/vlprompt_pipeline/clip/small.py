@@ -17,9 +17,13 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from torch import nn
 
 from vlprompt_pipeline.clip.architecture import build
-from vlprompt_pipeline.clip.forms import OPEN_CLIP_CONFIG, OPEN_CLIP_WEIGHTS
+from vlprompt_pipeline.clip.forms import (
+    OPEN_CLIP_CONFIG,
+    OPEN_CLIP_WEIGHTS,
+    TOKENIZER_CONFIG,
+    TOKENIZER_FILE,
+)
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
-from vlprompt_pipeline.clip.tokenizers import TOKENIZER_CONFIG, TOKENIZER_FILE
 
 WIDTH, DEPTH = 32, 2
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,'!?-"

@@ -19,12 +19,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from vlprompt_pipeline.clip.blocks import (
-    attend_pairs,
-    finish_pairs,
-    project_pairs,
-    project_pairs_some,
-)
+from vlprompt_pipeline.clip.blocks import attend, finish, project, project_some
 from vlprompt_pipeline.clip.packing import Packing
 from vlprompt_pipeline.clip.picking import picked
 from vlprompt_pipeline.clip.text_base import (
@@ -119,14 +114,14 @@ class TextTower(TextTowerBase):
                 before, rows = apart(x)
                 x = beside(replace_tokens(before, deep[depth - 1], self.start_tokens), rows)
             if depth < len(self.blocks) - 1:
-                q, pairs = map(apart, project_pairs(block, x))
+                q, pairs = map(apart, project(block, x))
                 seen = _behind(some_of(pairs[0], part), pairs[1])
-                attended = attend_pairs(block, q[0], pairs[0], causal)
-                behind = attend_pairs(block, q[1], seen, mask[:, None])
-                x = finish_pairs(block, x, beside(attended, behind))
+                attended = attend(block, q[0], pairs[0], causal)
+                behind = attend(block, q[1], seen, mask[:, None])
+                x = finish(block, x, beside(attended, behind))
                 every.append(pairs[0])
         before, rows = apart(x)
-        every.append(project_pairs(block, before)[1])
+        every.append(project(block, before)[1])
         return self._read_ends(rows, mask, ends, end_at, some_of(every[-1], part)), *every
 
     def _suffix(
@@ -135,9 +130,9 @@ class TextTower(TextTowerBase):
         """Return features `[groups · rows · most, embed]` of some rows behind some groups."""
         y, mask, ends, end_at = _for_groups(len(prefix[0]), words, visible, ends, end_at)
         for block, before in zip(self.blocks[:-1], prefix, strict=False):
-            q, pairs = project_pairs(block, y)
-            attended = attend_pairs(block, q, _behind(before, pairs), mask[:, None])
-            y = finish_pairs(block, y, attended)
+            q, pairs = project(block, y)
+            attended = attend(block, q, _behind(before, pairs), mask[:, None])
+            y = finish(block, y, attended)
         return self._read_ends(y, mask, ends, end_at, prefix[-1])
 
     def _read_ends(
@@ -145,29 +140,15 @@ class TextTower(TextTowerBase):
     ) -> Tensor:
         """Compute of the last block only what the end tokens ask for, and read these."""
         block = self.blocks[-1]
-        q, pairs, y = project_pairs_some(block, y, ends, end_at)
+        q, pairs, y = project_some(block, y, lambda tokens: picked(tokens, ends, end_at))
         mask = mask.gather(1, ends[..., None].expand(-1, -1, mask.shape[-1]))
-        attended = attend_pairs(block, q, _behind(prefix, pairs), mask[:, None])
-        return self.read(finish_pairs(block, y, attended)).flatten(0, 1)
+        attended = attend(block, q, _behind(prefix, pairs), mask[:, None])
+        return self.read(finish(block, y, attended)).flatten(0, 1)
 
-    def with_class_tokens(self, prompts: Prompts, layer: int, tokens: Tensor) -> Tensor:
-        """Return features `[classes, embed]` of one group whose context is replaced by class, once.
-
-        At the input of block `layer`, counted from 0, `tokens` `[classes, n, width]` stand in the
-        place of positions 1 to n. Before that block the context is the same for all classes.
-        """
-        prompts, tokens = prompts.to(self.dtype), tokens.to(self.dtype)
-        length = prompts.prefix.shape[1] + prompts.suffix.shape[1]
-        room = self._room()
-        features = []
-        for some in slices(len(tokens), self.at_once // length):
-            part = Prompts(prompts.prefix, prompts.suffix[some], prompts.lengths[some])
-            need = self._kept(len(part.suffix) * length)
-            features.append(room.run(self._replaced_at, need, part, layer, tokens[some]))
-        return torch.cat(features)
+    def _length(self, prompts: Prompts) -> int:
+        return prompts.prefix.shape[1] + prompts.suffix.shape[1]
 
     def _replaced_at(self, prompts: Prompts, layer: int, tokens: Tensor) -> Tensor:
-        """Return `with_class_tokens` for some classes."""
         classes = len(prompts.suffix)
         x = torch.cat([prompts.prefix.expand(classes, -1, -1), prompts.suffix], dim=1)
         x = x + self.positions[: x.shape[1]]

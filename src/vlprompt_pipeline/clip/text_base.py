@@ -53,6 +53,12 @@ class Prompts:
         deep = [each.to(dtype) for each in self.deep]
         return Prompts(self.prefix.to(dtype), self.suffix.to(dtype), self.lengths, deep)
 
+    def some(self, group: int, classes: slice) -> Prompts:
+        """Return those of some classes in one group."""
+        deep = [each[group : group + 1] for each in self.deep]
+        prefix = self.prefix[group : group + 1]
+        return Prompts(prefix, self.suffix[classes], self.lengths[classes], deep)
+
 
 class TextTowerBase(nn.Module):
     """Weights of the frozen text transformer of an open_clip model, fed with embeddings.
@@ -116,6 +122,29 @@ class TextTowerBase(nn.Module):
         for part in self.parts:  # a compiled part computes with the weights of its own tower
             vars(view).pop(part, None)
         return view
+
+    def with_class_tokens(self, prompts: Prompts, layer: int, tokens: Tensor) -> Tensor:
+        """Return features `[classes, embed]` of one group whose context is replaced by class, once.
+
+        At the input of block `layer`, counted from 0, `tokens` `[classes, n, width]` stand in the
+        place of the n positions behind the start tokens. Before that block the context is the same
+        for all classes.
+        """
+        prompts, tokens = prompts.to(self.dtype), tokens.to(self.dtype)
+        length, room = self._length(prompts), self._room()
+        features = []
+        for some in slices(len(tokens), self.at_once // length):
+            part, need = prompts.some(0, some), self._kept((some.stop - some.start) * length)
+            features.append(room.run(self._replaced_at, need, part, layer, tokens[some]))
+        return torch.cat(features)
+
+    def _length(self, prompts: Prompts) -> int:
+        """Return the tokens of a prompt that pass the blocks."""
+        raise NotImplementedError
+
+    def _replaced_at(self, prompts: Prompts, layer: int, tokens: Tensor) -> Tensor:
+        """Return `with_class_tokens` for as many classes as pass at once."""
+        raise NotImplementedError
 
     def read(self, ends: Tensor) -> Tensor:
         """Return features of the tokens `[…, width]` that are read, in float32 or better."""

@@ -7,7 +7,6 @@ of the tokenizer, never assumed: SigLIP's puts nothing before it, CLIPA's end to
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -15,15 +14,16 @@ from typing import Any, Protocol
 
 from tokenizers import Tokenizer as TokenizersTokenizer
 
+from vlprompt_pipeline.clip.forms import (
+    SPECIAL_TOKENS,
+    TOKENIZER_CONFIG,
+    TOKENIZER_FILE,
+    read_json,
+)
 from vlprompt_pipeline.clip.identity import describe_bpe_tokenizer
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.errors import WeightsError
 from vlprompt_pipeline.filesystem.files import sha256_file
-
-TOKENIZER_FILE = "tokenizer.json"
-TOKENIZER_CONFIG = "tokenizer_config.json"
-SPECIAL_TOKENS = "special_tokens_map.json"
-TOKENIZER_FILES = (TOKENIZER_FILE, TOKENIZER_CONFIG, SPECIAL_TOKENS)
 
 _PROBE = "a photo"  # any text: what stands around it stands around all
 # classes of transformers that rewrite what stands around a text by two keys of their configuration
@@ -97,8 +97,11 @@ class FileTokenizer:
             WeightsError: a file is missing or broken, or puts more than one id before a text.
         """
         self._tokenizer, padding = _read_tokenizer(folder / TOKENIZER_FILE)
-        config = _read_json(folder / TOKENIZER_CONFIG)
-        special = {**config, **_read_json(folder / SPECIAL_TOKENS)}
+        config, tokens = (
+            read_json(folder / name) if (folder / name).is_file() else {}
+            for name in (TOKENIZER_CONFIG, SPECIAL_TOKENS)
+        )
+        special = {**config, **tokens}
         kind = str(config.get("tokenizer_class", ""))
         self._clean = open_clip.tokenizer.get_clean_fn(clean) if clean else None
         self._lower = kind.startswith("Siglip2")  # that class lowers what its file does not
@@ -216,13 +219,3 @@ def _word(piece: str, starts_marked: bool, ends_marked: bool) -> str:
     if ends_marked:
         return f"{piece}-".replace("</w>-", "")
     return f"{piece[2:]}-" if piece.startswith("##") else piece
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise WeightsError(f"{path} is not JSON ({error}): copy it again") from None
-    return content if isinstance(content, dict) else {}

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from vlprompt_pipeline.clip.encoding import Views
 from vlprompt_pipeline.clip.lazy_libraries import torchvision
 from vlprompt_pipeline.clip.preprocessing import Preprocessing
 from vlprompt_pipeline.images import MARGIN, Decoding, read_rgb
@@ -22,7 +23,7 @@ _TRIES = 10
 
 
 @dataclass(frozen=True)
-class EvaluationView:
+class EvaluationView(Views):
     """The image as the CLIP was trained to see it: one view, resized and normalised.
 
     Example:
@@ -47,29 +48,22 @@ class EvaluationView:
         """What the features depend on, besides image and weights."""
         return f"test {self.preprocessing}{_named(self.decoding)}"
 
-    def pixels(self, source: Path | BinaryIO, fingerprint: str) -> Tensor:
-        """Return `[1, 3, size, size]` of an image file, or of its bytes."""
-        return self.of(source)[None]
-
     def of(self, source: Path | BinaryIO) -> Tensor:
         """Return `[3, size, size]` of an image file, or of its bytes.
 
         Raises:
             DataError: it is no image, damaged, or too large to decode.
         """
-        return self.preprocessing.normalised(self._resized(source))
+        return self.pixels(source, "")[0]
 
     def levels(self, source: Path | BinaryIO, fingerprint: str) -> Tensor:
-        """Return the same as `pixels` before it is normalised, `[1, size, size, 3]` in uint8."""
-        return _levels(self._resized(source))[None]
-
-    def _resized(self, source: Path | BinaryIO) -> Image.Image:
+        """Return levels `[1, size, size, 3]`, for any fingerprint the same."""
         image = read_rgb(source, self.decoding, max(self.preprocessing.height_width))
-        return self.preprocessing.resized(image)
+        return _levels(self.preprocessing.resized(image))[None]
 
 
 @dataclass(frozen=True)
-class TrainingViews:
+class TrainingViews(Views):
     """Random resized crops with random flips, the published augmentation (methods: Dassl defaults).
 
     A crop depends on (seed, image, view number) alone, so that neither threads nor the order of
@@ -97,13 +91,8 @@ class TrainingViews:
         crops = f"{self.seed} {self.first}+{self.count} {self.crop_scale}"
         return f"crops {self.preprocessing} {crops}{_named(self.decoding)}"
 
-    def pixels(self, source: Path | BinaryIO, fingerprint: str) -> Tensor:
-        """Return `[count, 3, size, size]` crops of an image file, or of its bytes."""
-        crops = self._crops(self.read(source), fingerprint)
-        return torch.stack([self.preprocessing.normalised(crop) for crop in crops])
-
     def levels(self, source: Path | BinaryIO, fingerprint: str) -> Tensor:
-        """Return the same before they are normalised, `[count, size, size, 3]` in uint8."""
+        """Return crops `[count, size, size, 3]` of an image file, or of its bytes."""
         return self.cut(self.read(source), fingerprint)
 
     def read(self, source: Path | BinaryIO) -> Image.Image:
@@ -119,13 +108,10 @@ class TrainingViews:
 
     def cut(self, image: Image.Image, fingerprint: str) -> Tensor:
         """Return crops of a decoded image, `[count, size, size, 3]` in uint8."""
-        return torch.stack([_levels(crop) for crop in self._crops(image, fingerprint)])
-
-    def _crops(self, image: Image.Image, fingerprint: str) -> list[Image.Image]:
         numbers = range(self.first, self.first + self.count)
-        return [self._view(image, fingerprint, number) for number in numbers]
+        return torch.stack([_levels(self._crop(image, fingerprint, each)) for each in numbers])
 
-    def _view(self, image: Image.Image, fingerprint: str, number: int) -> Image.Image:
+    def _crop(self, image: Image.Image, fingerprint: str, number: int) -> Image.Image:
         functional = torchvision.transforms.functional
         p = self.preprocessing
         digest = hashlib.sha256(f"{self.seed} {number} {fingerprint}".encode()).digest()
@@ -137,7 +123,7 @@ class TrainingViews:
 
 
 @dataclass(frozen=True)
-class AugmentedViews:
+class AugmentedViews(Views):
     """The plain view of a test image, then random crops of it, for methods at test time."""
 
     plain: EvaluationView
@@ -153,13 +139,8 @@ class AugmentedViews:
         """What the features depend on, besides image and weights."""
         return f"{self.plain.identity}, then {self.crops.identity}"
 
-    def pixels(self, source: Path | BinaryIO, fingerprint: str) -> Tensor:
-        """Return `[count, 3, size, size]` of an image file, or of its bytes."""
-        views = (self.plain, self.crops)
-        return torch.cat([each.pixels(source, fingerprint) for each in views])
-
     def levels(self, source: Path | BinaryIO, fingerprint: str) -> Tensor:
-        """Return the same before they are normalised, `[count, size, size, 3]` in uint8."""
+        """Return levels `[count, size, size, 3]` of an image file, or of its bytes."""
         views = (self.plain, self.crops)
         return torch.cat([each.levels(source, fingerprint) for each in views])
 

@@ -8,18 +8,12 @@ compute (`qk_norm`, `scale_heads` and their like) pass here as open_clip's own m
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor, nn
 
 from vlprompt_pipeline.clip.blocks import attend, finish, is_plain, project, project_some
-from vlprompt_pipeline.clip.text_base import (
-    Prompts,
-    TextTowerBase,
-    replace_tokens,
-    slices,
-)
+from vlprompt_pipeline.clip.picking import gathered
+from vlprompt_pipeline.clip.text_base import Prompts, TextTowerBase, replace_tokens, slices
 
 
 class WholeTextTower(TextTowerBase):
@@ -39,30 +33,19 @@ class WholeTextTower(TextTowerBase):
         """Return text features `[groups, classes, embed]`, not normalised, in float32 or better."""
         prompts = prompts.to(self.dtype)
         groups, classes = len(prompts.prefix), len(prompts.suffix)
-        pairs = [(group, some) for group in range(groups) for some in self._parts(classes)]
-        room = self._room()
+        length, room = self._length(prompts), self._room()
         features = []
-        for group, some in pairs:
-            part = _one_group(prompts, group, some)
-            features.append(room.run(self._whole, self._need(len(part.suffix)), part))
+        for group in range(groups):
+            for some in slices(classes, self.at_once // length):
+                need = self._kept((some.stop - some.start) * length)
+                features.append(room.run(self._whole, need, prompts.some(group, some)))
         return torch.cat(features).unflatten(0, (groups, classes))
 
-    def with_class_tokens(self, prompts: Prompts, layer: int, tokens: Tensor) -> Tensor:
-        """Compute as `TextTower.with_class_tokens` does."""
-        prompts, tokens = prompts.to(self.dtype), tokens.to(self.dtype)
-        room = self._room()
-        features = []
-        for some in self._parts(len(tokens)):
-            part = _one_group(prompts, 0, some)
-            need = self._need(len(part.suffix))
-            features.append(room.run(self._whole, need, part, {layer: tokens[some]}))
-        return torch.cat(features)
+    def _length(self, prompts: Prompts) -> int:
+        return len(self.positions)
 
-    def _parts(self, classes: int) -> list[slice]:
-        return list(slices(classes, self.at_once // len(self.positions)))
-
-    def _need(self, classes: int) -> int:
-        return self._kept(classes * len(self.positions))
+    def _replaced_at(self, prompts: Prompts, layer: int, tokens: Tensor) -> Tensor:
+        return self._whole(prompts, {layer: tokens})
 
     def _whole(self, prompts: Prompts, replaced: dict[int, Tensor] | None = None) -> Tensor:
         """Return features `[classes, embed]` of one group.
@@ -75,19 +58,19 @@ class WholeTextTower(TextTowerBase):
         }
         x, end = self.sequences(prompts)
         positions = self.read_positions(end)
-        mask = self.mask
+        mask = None if self.mask is None else self.mask.to(x)
         for depth, block in enumerate(self.blocks):
             if depth in replaced:
                 x = replace_tokens(x, replaced[depth], self.start_tokens)
             if not is_plain(block):
-                x = block(x, attn_mask=None if mask is None else mask.to(x))
+                x = block(x, attn_mask=mask)
             elif depth < len(self.blocks) - 1:
-                x = finish(block, x, attend(*project(block, x), mask))
+                x = finish(block, x, attend(block, *project(block, x), mask))
             else:  # of the last block only what the place that is read asks for
-                q, k, v, x = project_some(block, x, positions)
-                rows = None if mask is None else mask.to(x)[positions][:, None]
-                return self.read(finish(block, x, attend(q, k, v, rows))[:, 0])
-        return self.read(x.gather(1, positions[..., None].expand(-1, -1, x.shape[-1]))[:, 0])
+                q, pairs, x = project_some(block, x, lambda tokens: gathered(tokens, positions))
+                rows = None if mask is None else mask[positions][:, None]
+                return self.read(finish(block, x, attend(block, q, pairs, rows))[:, 0])
+        return self.read(gathered(x, positions)[:, 0])
 
     def sequences(self, prompts: Prompts) -> tuple[Tensor, Tensor]:
         """Return prompts `[classes, context, width]` with positions, and where each ends."""
@@ -116,13 +99,3 @@ class WholeTextTower(TextTowerBase):
 def pool_type(model: nn.Module) -> str:
     """Say which token the text tower of an open_clip model is read at."""
     return model.text.pool_type if hasattr(model, "text") else model.text_pool_type
-
-
-def _one_group(prompts: Prompts, group: int, some: slice) -> Prompts:
-    return replace(
-        prompts,
-        prefix=prompts.prefix[group : group + 1],
-        suffix=prompts.suffix[some],
-        lengths=prompts.lengths[some],
-        deep=[each[group : group + 1] for each in prompts.deep],
-    )

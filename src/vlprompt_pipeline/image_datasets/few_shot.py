@@ -20,7 +20,7 @@ import pandas as pd
 
 from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.filesystem.files import sha256_json
-from vlprompt_pipeline.image_datasets.index import ImageIndex
+from vlprompt_pipeline.image_datasets.index import DatasetCard, ImageIndex
 from vlprompt_pipeline.image_datasets.schema import class_names_of
 from vlprompt_pipeline.image_datasets.split import Split
 from vlprompt_pipeline.wording import some
@@ -67,6 +67,19 @@ class FewShotSet:
     def digest(self) -> dict[str, str]:
         """First 16 hex digits of the SHA-256 over the paths joined by newlines, by part."""
         return {"train": _digest(self.train), "val": _digest(self.val)}
+
+    def require_split(self, card: DatasetCard) -> None:
+        """Refuse another split of the dataset: its labels may be those of other classes.
+
+        Raises:
+            DataError: the images were split again after the set was drawn.
+        """
+        if self.split_sha256 != card.split_sha256:
+            raise DataError(
+                f"the few-shot set of {self.dataset}, {self.shots} shots, seed {self.seed}, was "
+                "drawn from another split than there is now: run few_shot_sampling and what comes "
+                "behind it, or kedro run as a whole"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return a mapping for JSON, with the digests."""

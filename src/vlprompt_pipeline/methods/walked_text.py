@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.blocks import attend, finish, project, project_some, with_norms
 from vlprompt_pipeline.clip.packing import SuffixLengths
+from vlprompt_pipeline.clip.picking import gathered
 from vlprompt_pipeline.clip.text import TextTower
 from vlprompt_pipeline.clip.text_base import Prompts
 from vlprompt_pipeline.clip.whole_text import WholeTextTower
@@ -127,22 +128,20 @@ class _Causal:
         """Return tokens behind a block; of the last one the end tokens alone, `[texts, width]`."""
         block, shared = self.tower.blocks[depth], len(x) - self.count
         block = block if norms is None else with_norms(block, norms.to(x.dtype))
-        q, k, v = project(block, x)  # [heads, tokens, …]
-        keys, values = (self._seen(part, shared) for part in (k, v))
+        q, pairs = project(block, x)
+        seen = self._by_text(pairs, shared)
+        seen = torch.cat([pairs[None, :shared].expand(len(seen), -1, -1), seen], dim=1)
         # a token sees all shared ones, and those of its text up to itself
         mask = x.new_full((self.longest, shared + self.longest), -torch.inf).triu(shared + 1)
         if depth == len(self.tower.blocks) - 1:
-            queries = q.index_select(1, shared + self.ends).transpose(0, 1)[:, :, None]
+            queries = q.index_select(0, shared + self.ends)[:, None]
             rows = mask.index_select(0, self.last_offsets)[:, None, None]
-            attended = attend(queries, keys, values, rows)[:, :, 0]  # [texts, heads, …]
             read = x.index_select(0, shared + self.ends)
-            return finish(block, read, attended.transpose(0, 1))
-        before = F.scaled_dot_product_attention(
-            *(part[None, :, :shared] for part in (q, k, v)), is_causal=True
-        )[0]
-        attended = attend(self._by_text(q, shared), keys, values, mask).transpose(0, 1)
-        behind = attended.flatten(1, 2).index_select(1, self.filled)
-        return finish(block, x, torch.cat([before, behind], dim=1))
+            return finish(block, read, attend(block, queries, seen, rows)[:, 0])
+        before = attend(block, q[None, :shared], pairs[None, :shared], causal=True)[0]
+        attended = attend(block, self._by_text(q, shared), seen, mask)
+        behind = attended.flatten(0, 1).index_select(0, self.filled)
+        return finish(block, x, torch.cat([before, behind]))
 
     def normed(self, depth: int, x: Tensor) -> Tensor:
         """Return the same tokens behind the first norm of the block."""
@@ -151,14 +150,8 @@ class _Causal:
         return self.tower.blocks[depth].ln_1(x)
 
     def _by_text(self, part: Tensor, shared: int) -> Tensor:
-        """Return `[heads, tokens, …]` that are not shared as `[texts, heads, longest, …]`."""
-        by_text = part.index_select(1, shared + self.padded)
-        return by_text.unflatten(1, (-1, self.longest)).transpose(0, 1)
-
-    def _seen(self, part: Tensor, shared: int) -> Tensor:
-        """Return keys or values `[texts, heads, shared + longest, …]`."""
-        by_text = self._by_text(part, shared)
-        return torch.cat([part[None, :, :shared].expand(len(by_text), -1, -1, -1), by_text], dim=2)
+        """Return what belongs to tokens `[tokens, …]` but the shared: `[texts, longest, …]`."""
+        return part.index_select(0, shared + self.padded).unflatten(0, (-1, self.longest))
 
 
 class _Whole:
@@ -191,16 +184,19 @@ class _Whole:
             length = x.shape[1]
             mask = x.new_full((length, length), -torch.inf).triu(1)
         if depth < len(self.tower.blocks) - 1:
-            return finish(block, x, attend(*project(block, x), mask))
-        q, k, v, read = project_some(block, x, self.positions)
+            return finish(block, x, attend(block, *project(block, x), mask))
+        q, pairs, read = project_some(block, x, self._read)
         rows = None if mask is None else mask[self.positions][:, None]
-        return finish(block, read, attend(q, k, v, rows))[:, 0]
+        return finish(block, read, attend(block, q, pairs, rows))[:, 0]
 
     def normed(self, depth: int, x: Tensor) -> Tensor:
         """Return the same tokens behind the first norm of the block."""
         if depth == len(self.tower.blocks) - 1:
-            x = x.gather(1, self.positions[..., None].expand(-1, -1, x.shape[-1]))[:, 0]
+            x = self._read(x)[:, 0]
         return self.tower.blocks[depth].ln_1(x)
+
+    def _read(self, tokens: Tensor) -> Tensor:
+        return gathered(tokens, self.positions)
 
 
 def _share(prompts: Prompts) -> Prompts:

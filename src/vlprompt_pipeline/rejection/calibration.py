@@ -25,7 +25,7 @@ from vlprompt_pipeline.rejection.operating_points import (
     share_refused,
 )
 from vlprompt_pipeline.rejection.rejection import Calibration, Rejection
-from vlprompt_pipeline.rejection.scores import KINDS, softmax
+from vlprompt_pipeline.rejection.scores import KINDS, KindName, softmax
 from vlprompt_pipeline.rejection.temperature import fit_temperature
 
 FEWEST = 20
@@ -45,7 +45,7 @@ class RejectionParameters(Parameters):
         images: how many images to calibrate on at most, drawn by a seed.
     """
 
-    kind: Literal["none", "max_softmax", "energy", "conformal"]
+    kind: Literal["none", KindName]
     accuracy: float = Field(gt=0, le=1)
     coverage: float = Field(gt=0, lt=1)
     outsiders_refused: float = Field(gt=0, lt=1)
@@ -81,7 +81,7 @@ def calibrate(
     kind = KINDS[how.kind]
     scores = kind.score(logits)
     correct = logits.argmax(-1) == labels
-    outside = kind.score(outsiders) if outsiders is not None and len(outsiders) else None
+    outside = None if outsiders is None else kind.score(outsiders)
     points: tuple[OperatingPoint, ...] = ()
     if kind.sets:  # outsiders would raise the threshold, and break what sets of labels promise
         threshold, wanted = _conformal_threshold(logits, labels, how.coverage), how.coverage
@@ -117,18 +117,23 @@ def _require_reached(
         return
     which, lower = "threshold", "registry.rejection.accuracy"
     if with_outsiders:
-        which += f" that refuses {how.outsiders_refused:.0%} of the outsiders"
+        which += f" that refuses {_percent(how.outsiders_refused)} of the outsiders"
         lower += " or registry.rejection.outsiders_refused"
     reached = f"of the {images} validation images too few are accepted to tell"
     if points:
         reached = (
-            f"of the {images} validation images at best {points[-1].accuracy:.0%} are right, "
-            f"where {points[-1].accepted:.0%} are accepted"
+            f"of the {images} validation images at best {_percent(points[-1].accuracy)} are "
+            f"right, where {points[-1].accepted:.0%} are accepted"
         )
     raise DataError(
-        f"no {which} gives {how.accuracy:.0%} right answers among those accepted: {reached}; lower "
-        f"{lower}, train a better model, or go without (registry.rejection.kind=none)"
+        f"no {which} gives {_percent(how.accuracy)} right answers among those accepted: {reached}; "
+        f"lower {lower}, train a better model, or go without (registry.rejection.kind=none)"
     )
+
+
+def _percent(share: float) -> str:
+    """Write 0.999 as "99.9%": shares that are compared must not look alike."""
+    return f"{100 * share:.4g}%"
 
 
 def _refusing_threshold(outside: np.ndarray, wanted: float) -> float:

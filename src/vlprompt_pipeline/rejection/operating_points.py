@@ -75,6 +75,4 @@ def operating_points(
 
 def share_refused(scores: np.ndarray | None, threshold: float) -> float | None:
     """Return the share of scores below a threshold; None where there are none."""
-    if scores is None or not len(scores):
-        return None
-    return float((np.asarray(scores) < threshold).mean())
+    return None if scores is None else float((scores < threshold).mean())

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vlprompt_pipeline.errors import ConfigError, PromptFileError
 from vlprompt_pipeline.parsing import first_fault
 from vlprompt_pipeline.rejection.operating_points import OperatingPoint
-from vlprompt_pipeline.rejection.scores import KINDS, softmax
+from vlprompt_pipeline.rejection.scores import KINDS, KindName, softmax
 
 NONE = "none"
 """The label of an image that is none of the classes."""
-_FORMAT = "vlprompt_pipeline.rejection.1"
 
 
 class Calibration(BaseModel):
@@ -100,28 +99,14 @@ class Rejection(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    format: str = _FORMAT
-    kind: str
+    format: Literal["vlprompt_pipeline.rejection.1"] = "vlprompt_pipeline.rejection.1"
+    kind: KindName
     threshold: float
     temperature: float = Field(gt=0)
     calibration: Calibration
     operating_points: tuple[OperatingPoint, ...] = ()
 
-    @field_validator("format")
-    @classmethod
-    def _known_format(cls, value: str) -> str:
-        if value != _FORMAT:
-            raise ValueError(f"the format is {value!r}, not {_FORMAT!r}")
-        return value
-
-    @field_validator("kind")
-    @classmethod
-    def _known_kind(cls, value: str) -> str:
-        if value not in KINDS:
-            raise ValueError(f"the kind is {value!r}, not one of {', '.join(KINDS)}")
-        return value
-
-    @cached_property
+    @property
     def sets(self) -> bool:
         """Whether it gives sets of labels."""
         return KINDS[self.kind].sets
@@ -148,10 +133,12 @@ class Rejection(BaseModel):
         Raises:
             ConfigError: no threshold has it, or none is known to.
         """
+        for point in self.operating_points:
+            if point.accuracy >= wanted:
+                done = {"wanted": wanted, **point.model_dump(exclude={"threshold"})}
+                of = self.calibration.model_copy(update=done)
+                return self.model_copy(update={"threshold": point.threshold, "calibration": of})
         if self.operating_points:
-            for point in self.operating_points:
-                if point.accuracy >= wanted:
-                    return self._at(point, wanted)
             best = self.operating_points[-1]
             raise ConfigError(
                 f"no threshold gives {wanted:.4g} right answers among the accepted: of the "
@@ -172,11 +159,6 @@ class Rejection(BaseModel):
                 f"with registry.rejection.accuracy={wanted:g}, or ask for that"
             )
         return self
-
-    def _at(self, point: OperatingPoint, wanted: float) -> Rejection:
-        done = {"wanted": wanted, **point.model_dump(exclude={"threshold"})}
-        calibration = self.calibration.model_copy(update=done)
-        return self.model_copy(update={"threshold": point.threshold, "calibration": calibration})
 
     def sentence(self) -> str:
         """Return what the threshold did to the images of calibration."""

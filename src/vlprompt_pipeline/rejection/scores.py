@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+
+KindName = Literal["max_softmax", "energy", "conformal"]
+"""What a kind is called in conf and in files."""
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
@@ -51,9 +55,8 @@ class Kind:
     needs_logits: bool = False
 
 
-KINDS = {
+KINDS: dict[KindName, Kind] = {
     "max_softmax": Kind("maximum softmax", max_softmax),
     "energy": Kind("energy", energy, needs_logits=True),
     "conformal": Kind("conformal sets", max_softmax, sets=True),
 }
-"""Every kind by its name in conf and in files."""

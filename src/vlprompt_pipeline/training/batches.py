@@ -150,7 +150,7 @@ class PixelViews:
                 (torch.stack(list(islice(crops, len(rows)))), labels[rows]) for rows in order
             )
             for levels, its_labels in transferred(batches, self.labels.device):
-                yield self.views.preprocessing.normalised_levels(levels), its_labels
+                yield self.views.preprocessing.normalised(levels), its_labels
 
     @property
     def _threads(self) -> int:

@@ -65,8 +65,11 @@ def evaluate_prompt(
 
     Raises:
         PromptFileError: the prompt is of an earlier training, or of another CLIP.
+        DataError: the images were split again after the few-shot set was drawn.
     """
     require_prompt_of_this_run(prompt, method, recipes, few_shot_set)
+    if card.name == few_shot_set.dataset:
+        few_shot_set.require_split(card)
     recipe = prompt.resolved_recipe()
     choices_to_score = choices(class_subsets, bound=recipe.bound_to_classes)
     if not choices_to_score:
@@ -104,7 +107,7 @@ def evaluate_prompt(
         predictions = pd.concat([predictions, outsiders], ignore_index=True)
     nested = nested_scores(scores)
     if card.name == few_shot_set.dataset and few_shot_set.val and "new" not in class_subsets:
-        images = few_shot_images(table, card, few_shot_set.val)
+        images = few_shot_images(table, card, few_shot_set, "val")
         val_features = encode_images(encoder, images, plain, store, features).values[:, 0]
         wanted = torch.tensor([all_classes.relabelling[label] for _, label in few_shot_set.val])
         (predicted,) = predict_among(learner, val_features, wanted, label_sets[:1])

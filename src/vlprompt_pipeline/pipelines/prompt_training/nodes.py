@@ -65,6 +65,7 @@ def check_prompt(
 def train_prompt(
     *,
     clip: FrozenClip,
+    table: pd.DataFrame,
     card: DatasetCard,
     few_shot_set: FewShotSet,
     class_subsets: ClassSubsets,
@@ -88,7 +89,8 @@ def train_prompt(
         codebooks of a tensor were made.
 
     Raises:
-        UserError: the features are of a run with other settings.
+        DataError: the images were split again after the few-shot set was drawn.
+        UserError: the features are of a run with other images or settings.
         WeightsError: they are of another CLIP.
     """
     base = class_subsets["base"]
@@ -98,8 +100,16 @@ def train_prompt(
     for other in few_shot_features.training.beside:
         few_shot[other.seed] = other.few_shot_set, other.training
     for each in {member.seed for member in group}:
-        stored = few_shot[each][1] if each in few_shot else None
-        require_features_of_this_run(stored, clip, card, store, features, each)
+        require_features_of_this_run(
+            *few_shot.get(each, (None, None)),
+            few_shot_features.validation if each == seed else None,
+            clip=clip,
+            table=table,
+            card=card,
+            store=store,
+            features=features,
+            seed=each,
+        )
     tasks = [
         PromptTask(
             recipe_name=each.method,

@@ -45,6 +45,7 @@ def _training(method: str, folders: str) -> Node:
         bound(train_prompt, method=method),
         inputs={
             "clip": "clip",
+            "table": "image_index",
             "card": "dataset_card",
             "few_shot_set": "few_shot_set",
             "class_subsets": "class_subsets",
