@@ -16,7 +16,6 @@ from vlprompt_pipeline.hooks.next_steps import (
     recommendation,
 )
 from vlprompt_pipeline.hooks.summary import SummaryHook
-from vlprompt_pipeline.results.grid import ReportRun
 
 GIVEN = {"dataset": "my_photos", "dataset_root": "/home/me/My Pictures"}
 METHODS = [
@@ -109,8 +108,6 @@ def test_commands_of_the_projects_own_environment_are_called_there(tmp_path):
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / ".venv/bin/kedro").touch()
     assert invocation(tmp_path, "local").again().startswith(".venv/bin/kedro run '--params=")
-    of_missing_cells = ReportRun("demo", project=tmp_path).command("kedro sweep --env=photos")
-    assert of_missing_cells == ".venv/bin/kedro sweep --env=photos"
 
 
 def print_summary(project: Path, **parameters: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -118,10 +119,15 @@ class Disk:
         return place
 
     def compare(
-        self, clip: str = "demo", prefix: str = "", given: Any = None, **asked: Any
+        self,
+        clip: str = "demo",
+        prefix: str = "",
+        given: Any = None,
+        project: Path | None = None,
+        **asked: Any,
     ) -> Comparison:
         """The comparison of all that is here."""
-        run = ReportRun(clip, prefix, given or {})
+        run = ReportRun(clip, prefix, given or {}, project)
         return compare(*self._read(asked), run, tuple(TITLES))
 
     def compare_beside(self, place: str, **asked: Any) -> Comparison:

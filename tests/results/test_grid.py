@@ -41,6 +41,18 @@ def test_a_hole_is_named_with_its_command():
     assert "1 cell of these tables is missing." in comparison.remarks
 
 
+def test_the_command_is_that_of_the_projects_own_environment(tmp_path):
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/kedro").touch()
+    asked = {"seeds": (1, 2), "sweep": "kedro sweep --env=photos"}
+    (row,) = (
+        base_to_new(methods=("coop",), seeds=(1,))
+        .compare(project=tmp_path, against=(), **asked)
+        .missing.to_dict("records")
+    )
+    assert row["command"].startswith(".venv/bin/kedro sweep --env=photos --datasets=demo_aerial ")
+
+
 def test_what_was_asked_for_and_never_run_is_missing():
     comparison = base_to_new(seeds=(1,)).compare(
         datasets=("demo_aerial", "demo_flags"), seeds=(1, 2), methods=("coop",)
