@@ -202,3 +202,7 @@ def test_predict_makes_no_database_where_none_is(tmp_path, monkeypatch):
 def test_a_terminal_in_latin_1_shows_question_marks_for_what_it_lacks(command):
     shown = printed(f"{command}; print('H \u2191, A\u017c')", PYTHONIOENCODING="latin-1")
     assert shown.splitlines()[-1] == "H ?, A?"
+
+
+def test_streams_of_a_notebook_stay_as_they_are():
+    printed("import io, sys; sys.stdout = io.StringIO(); import vlprompt_pipeline.cli")
