@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from kedro.io import DatasetError
 
-from vlprompt_pipeline.clip.dataset_features import SeedFeatures, TrainingFeatures
+from vlprompt_pipeline.clip.feature_records import SeedFeatures, TrainingFeatures
 from vlprompt_pipeline.datasets import BundleDataset, ExportDataset, RecordDataset
 from vlprompt_pipeline.filesystem.manifests import manifest_path
 from vlprompt_pipeline.image_datasets import ClassSubset, DatasetCard, FewShotSet
@@ -30,7 +30,7 @@ RECORDS = {
     "image_datasets.DatasetCard": CARD,
     "image_datasets.ClassSubsets": SUBSETS,
     "image_datasets.FewShotSet": FEW_SHOT,
-    "clip.dataset_features.TrainingFeatures": replace(
+    "clip.feature_records.TrainingFeatures": replace(
         FEATURES, beside=(SeedFeatures(4, FEW_SHOT, FEATURES),)
     ),
 }
@@ -53,7 +53,7 @@ def test_the_json_on_disk_is_plain(tmp_path):
         "base": {"labels": [0], "class_names": ["cat"]},
         "new": {"labels": [1], "class_names": ["dog"]},
     }
-    stored(tmp_path, "clip.dataset_features.TrainingFeatures").save(FEATURES)
+    stored(tmp_path, "clip.feature_records.TrainingFeatures").save(FEATURES)
     assert json.loads((tmp_path / "record.json").read_text()) == {
         "mode": "online",
         "weights_sha256": "cd" * 32,
@@ -77,7 +77,7 @@ def test_the_json_on_disk_is_plain(tmp_path):
             {"base": {"labels": "x"}},
             r"no ClassSubsets \(base.labels",
         ),
-        ("clip.dataset_features.TrainingFeatures", {"mode": "all"}, r"no TrainingFeatures \(mode"),
+        ("clip.feature_records.TrainingFeatures", {"mode": "all"}, r"no TrainingFeatures \(mode"),
         ("image_datasets.DatasetCard", {"name": "pets"}, r"no DatasetCard \(folder: field req"),
         ("image_datasets.FewShotSet", {"dataset": "pets"}, "few-shot set is incomplete"),
     ],

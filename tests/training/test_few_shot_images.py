@@ -24,12 +24,11 @@ from vlprompt_pipeline.clip import (
     TrainingViews,
 )
 from vlprompt_pipeline.clip.dataset_features import (
-    TrainingFeatures,
-    ValidationFeatures,
     decoding_of,
     extract_few_shot_features,
     require_features_of_this_run,
 )
+from vlprompt_pipeline.clip.feature_records import TrainingFeatures, ValidationFeatures
 from vlprompt_pipeline.config import FeatureParameters, TrainingParameters
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.filesystem.files import sha256_file

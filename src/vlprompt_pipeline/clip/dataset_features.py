@@ -1,4 +1,4 @@
-"""Features of the images of a dataset: their extraction, and the records that say where they are.
+"""Features of the images of a dataset: their extraction into the store, and what it leaves.
 
 The features themselves are in a `FeatureStore`, which every method, seed and run shares. What a
 stage leaves for the next is a record with the key of its features there.
@@ -6,13 +6,18 @@ stage leaves for the next is a record with the key of its features there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.clip.feature_records import (
+    EvaluationFeatures,
+    FewShotSetFeatures,
+    TrainingFeatures,
+    ValidationFeatures,
+)
 from vlprompt_pipeline.clip.features import (
     FeatureSet,
     FeatureStore,
@@ -27,81 +32,6 @@ from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.image_datasets import DatasetCard, FewShotSet, is_named_dataset
 from vlprompt_pipeline.images import Decoding
 from vlprompt_pipeline.progress import bar
-
-
-@dataclass(frozen=True)
-class EvaluationFeatures:
-    """Describe the stored features of all test images of a dataset, in index order.
-
-    Attributes:
-        key: of the features in the store.
-        weights_sha256: hash of the CLIP that made them.
-        decoding: how the image files were read.
-        images: number of images.
-    """
-
-    key: str
-    weights_sha256: str
-    decoding: Decoding
-    images: int
-
-
-@dataclass(frozen=True)
-class SeedFeatures:
-    """Hold the few-shot set of another seed that trains beside a run's own, and its features."""
-
-    seed: int
-    few_shot_set: FewShotSet
-    training: TrainingFeatures
-
-
-@dataclass(frozen=True)
-class TrainingFeatures:
-    """Describe the stored features of the training images of a few-shot set, in its order.
-
-    Attributes:
-        mode: `cached`, or `online` where crops are drawn and encoded while training.
-        weights_sha256: hash of the CLIP that made them.
-        decoding: how the image files are read.
-        key: of the features in the store; None if `mode` is `online`.
-        fingerprints: content fingerprints of the images.
-        beside: other seeds that train side by side with this one.
-    """
-
-    mode: Literal["cached", "online"]
-    weights_sha256: str
-    decoding: Decoding
-    key: str | None
-    fingerprints: tuple[str, ...]
-    beside: tuple[SeedFeatures, ...] = ()
-
-
-@dataclass(frozen=True)
-class ValidationFeatures:
-    """Describe the stored features of the validation images of a few-shot set, in its order.
-
-    Attributes:
-        key: of the features in the store; None if there are no validation images.
-        weights_sha256: hash of the CLIP that made them.
-        images: number of images.
-    """
-
-    key: str | None
-    weights_sha256: str
-    images: int
-
-
-@dataclass(frozen=True)
-class FewShotSetFeatures:
-    """Describe the stored features of the images of a few-shot set, in its order.
-
-    Attributes:
-        training: of its training images.
-        validation: of its validation images.
-    """
-
-    training: TrainingFeatures
-    validation: ValidationFeatures
 
 
 def extract_test_features(

@@ -10,11 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip import FeatureStore, FrozenClip, ImageEncoder, ImageSet, TrainingViews
-from vlprompt_pipeline.clip.dataset_features import (
-    TrainingFeatures,
-    ValidationFeatures,
-    encode_images,
-)
+from vlprompt_pipeline.clip.dataset_features import encode_images
+from vlprompt_pipeline.clip.feature_records import TrainingFeatures, ValidationFeatures
 from vlprompt_pipeline.config import FeatureParameters, TrainingParameters
 from vlprompt_pipeline.image_datasets import ClassSubset, FewShotSet
 from vlprompt_pipeline.methods import FewShotFeatures, PromptLearner

@@ -30,10 +30,10 @@ from vlprompt_pipeline.analysis import (
 )
 from vlprompt_pipeline.clip import EvaluationView, FeatureStore, FrozenClip, ImageEncoder
 from vlprompt_pipeline.clip.dataset_features import (
-    EvaluationFeatures,
     encode_test_images,
     extract_few_shot_features,
 )
+from vlprompt_pipeline.clip.feature_records import EvaluationFeatures
 from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.image_datasets import (
     ClassSubset,

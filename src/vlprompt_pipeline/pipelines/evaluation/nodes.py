@@ -11,12 +11,12 @@ import torch
 
 from vlprompt_pipeline.clip import AugmentedViews, EvaluationView, FrozenClip, TrainingViews
 from vlprompt_pipeline.clip.dataset_features import (
-    EvaluationFeatures,
     decoding_of,
     encode_images,
     encode_test_images,
     few_shot_images,
 )
+from vlprompt_pipeline.clip.feature_records import EvaluationFeatures
 from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.evaluation.metrics import score_of
 from vlprompt_pipeline.evaluation.metrics.outsiders import OUTSIDERS

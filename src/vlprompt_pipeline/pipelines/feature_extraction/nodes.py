@@ -9,11 +9,10 @@ import pandas as pd
 
 from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.clip.dataset_features import (
-    FewShotSetFeatures,
-    SeedFeatures,
     extract_few_shot_features,
     extract_training_features,
 )
+from vlprompt_pipeline.clip.feature_records import FewShotSetFeatures, SeedFeatures
 from vlprompt_pipeline.config import FeatureParameters, SideBySideParameters
 from vlprompt_pipeline.image_datasets import (
     DatasetCard,

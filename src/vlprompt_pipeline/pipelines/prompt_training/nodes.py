@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from vlprompt_pipeline.clip import FeatureStore, FrozenClip
-from vlprompt_pipeline.clip.dataset_features import FewShotSetFeatures, require_features_of_this_run
+from vlprompt_pipeline.clip.dataset_features import require_features_of_this_run
+from vlprompt_pipeline.clip.feature_records import FewShotSetFeatures
 from vlprompt_pipeline.config import ExportParameters, FeatureParameters, SideBySideParameters
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard, FewShotSet

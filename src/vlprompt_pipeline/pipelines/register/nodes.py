@@ -11,7 +11,7 @@ import pandas as pd
 
 from vlprompt_pipeline import registry
 from vlprompt_pipeline.clip import FrozenClip
-from vlprompt_pipeline.clip.dataset_features import EvaluationFeatures
+from vlprompt_pipeline.clip.feature_records import EvaluationFeatures
 from vlprompt_pipeline.config import ExportParameters, FeatureParameters, TrackingParameters
 from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard, FewShotSet
 from vlprompt_pipeline.methods.trained import TrainedPrompt
