@@ -15,6 +15,7 @@ from command_line import vlprompt
 from conftest import TINY_CLIP
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.clip.conversion import convert_clip
+from vlprompt_pipeline.clip.copying import write_clip
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.openai_archives import PUBLISHED, is_torchscript, read_torchscript
 from vlprompt_pipeline.clip.small import write_small
@@ -75,6 +76,15 @@ def test_a_tokenizer_beside_a_checkpoint_goes_with_it(tmp_path):
     convert_clip(folder / "model.pt", tmp_path / "new")
     converted = load_clip(f"local-dir:{tmp_path / 'new'}", "converted", "cpu")
     assert converted.identity.tokenizer == own.identity.tokenizer
+
+
+def test_a_tokenizer_that_lies_there_already_stays(tmp_path):
+    folder = write_small("ViT-B-16-SigLIP", tmp_path / "files")
+    own = load_clip(f"local-dir:{folder}", "own", "cpu")
+    config = json.loads((folder / "open_clip_config.json").read_text())
+    write_clip(config, load_file(folder / WEIGHTS), folder, folder)
+    again = load_clip(f"local-dir:{folder}", "again", "cpu")
+    assert again.identity.tokenizer == own.identity.tokenizer
 
 
 class _Runs:

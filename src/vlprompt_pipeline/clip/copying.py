@@ -58,7 +58,8 @@ def write_clip(
         _write_weights(weights, folder)
     for name in TOKENIZER_FILES:
         if tokenizer is not None and (tokenizer / name).is_file():
-            shutil.copyfile(tokenizer / name, folder / name)
+            with atomic_write(folder / name) as temporary:  # which may be where it lies already
+                shutil.copyfile(tokenizer / name, temporary)
     with atomic_write(folder / OPEN_CLIP_CONFIG) as temporary:
         temporary.write_text(json.dumps(config, indent=1), encoding="utf-8")
 
