@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 
 import pytest
@@ -165,7 +166,7 @@ def test_killed_between_two_steps_the_file_is_good(stored, renaming, expected):
 
 def test_killed_twice_before_the_file_is_renamed_it_is_still_good(stored):
     for content in (b"second", b"third"):
-        killed_at_renaming(2, lambda: write(stored, content))  # noqa: B023
+        killed_at_renaming(2, partial(write, stored, content))
     assert stored.read_bytes() == b"0123456789"
     assert find_fault(stored, "seed 1") == ""
 
